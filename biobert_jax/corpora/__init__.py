@@ -1,0 +1,1 @@
+"""Raw literature (PubMed XML, PMC JATS, plain text) to documents and token shards."""

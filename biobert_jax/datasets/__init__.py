@@ -1,0 +1,1 @@
+"""The benchmarks: readers of their public layouts and TFDS builders."""

@@ -1,0 +1,1 @@
+"""Sequences to packed rows to batches on devices."""

@@ -1,0 +1,1 @@
+"""What pre-training, NER, relation extraction and question answering do differently."""

@@ -1,0 +1,1 @@
+"""Text to pieces: WordPiece, sentence splitting, vocabulary training, entity marking."""
