@@ -1,0 +1,208 @@
+"""The BERT encoder over packed rows.
+
+Post-LayerNorm, erf GELU, LayerNorm epsilon 1e-12, truncated normal 0.02: google-research/bert,
+modeling.py. Parameters, LayerNorm and softmax are float32; matrix products and the activations
+between them are in `dtype`.
+"""
+
+from collections.abc import Mapping
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from biobert_jax.models.attention import dot_product_attention
+from biobert_jax.models.config import BertConfig
+from biobert_jax.models.dropout import dropout
+
+Batch = Mapping[str, jax.Array]
+
+ACTIVATIONS = {
+    "gelu": lambda x: jax.nn.gelu(x, approximate=False),
+    "gelu_new": lambda x: jax.nn.gelu(x, approximate=True),
+    "relu": jax.nn.relu,
+    "tanh": jnp.tanh,
+}
+
+
+def initializer(config: BertConfig) -> nn.initializers.Initializer:
+    """BERT's truncated normal: cut at two standard deviations, not rescaled afterwards."""
+    cut_normal_std = 0.87962566103423978  # of a standard normal cut at two; Flax divides by it
+    return nn.initializers.truncated_normal(config.initializer_range * cut_normal_std)
+
+
+class Dropout(nn.Module):
+    """Dropout from the "dropout" stream of keys."""
+
+    rate: float
+
+    @nn.compact
+    def __call__(self, x: jax.Array, deterministic: bool) -> jax.Array:
+        if deterministic or self.rate == 0.0:
+            return x
+        return dropout(x, self.rate, self.make_rng("dropout"))
+
+
+def layer_norm(config: BertConfig, name: str = "layer_norm") -> nn.LayerNorm:
+    """LayerNorm in float32, whatever the compute type."""
+    return nn.LayerNorm(
+        epsilon=config.layer_norm_eps, dtype=jnp.float32, use_fast_variance=False, name=name
+    )
+
+
+class Embeddings(nn.Module):
+    config: BertConfig
+    dtype: jnp.dtype = jnp.float32
+
+    def setup(self):
+        config = self.config
+
+        def table(rows: int) -> nn.Embed:
+            return nn.Embed(
+                rows, config.hidden_size, embedding_init=initializer(config), dtype=jnp.float32
+            )
+
+        self.word_embeddings = table(config.vocab_size)
+        self.position_embeddings = table(config.max_position_embeddings)
+        self.token_type_embeddings = table(config.type_vocab_size)
+        self.layer_norm = layer_norm(config, name=None)
+        self.dropout = Dropout(config.hidden_dropout_prob)
+
+    def __call__(self, batch: Batch, deterministic: bool) -> jax.Array:
+        x = (
+            self.word_embeddings(batch["input_ids"])
+            + self.position_embeddings(batch["position_ids"])
+            + self.token_type_embeddings(batch["token_type_ids"])
+        )
+        return self.dropout(self.layer_norm(x), deterministic).astype(self.dtype)
+
+
+class SelfAttention(nn.Module):
+    config: BertConfig
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, segment_ids: jax.Array, deterministic: bool) -> jax.Array:
+        config = self.config
+        qkv = nn.DenseGeneral(
+            (3, config.num_attention_heads, config.head_size),
+            kernel_init=initializer(config),
+            dtype=self.dtype,
+            name="qkv",
+        )(x)
+        rate = 0.0 if deterministic else config.attention_probs_dropout_prob
+        context = dot_product_attention(
+            qkv[:, :, 0],
+            qkv[:, :, 1],
+            qkv[:, :, 2],
+            segment_ids,
+            dropout_rate=rate,
+            dropout_rng=self.make_rng("dropout") if rate else None,
+        )
+        y = nn.DenseGeneral(
+            config.hidden_size,
+            axis=(-2, -1),
+            kernel_init=initializer(config),
+            dtype=self.dtype,
+            name="output",
+        )(context)
+        y = Dropout(config.hidden_dropout_prob)(y, deterministic)
+        return layer_norm(config)(x + y).astype(self.dtype)
+
+
+class FeedForward(nn.Module):
+    config: BertConfig
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, deterministic: bool) -> jax.Array:
+        config = self.config
+        init = initializer(config)
+        y = nn.Dense(
+            config.intermediate_size, kernel_init=init, dtype=self.dtype, name="intermediate"
+        )(x)
+        y = ACTIVATIONS[config.hidden_act](y)
+        y = nn.Dense(config.hidden_size, kernel_init=init, dtype=self.dtype, name="output")(y)
+        y = Dropout(config.hidden_dropout_prob)(y, deterministic)
+        return layer_norm(config)(x + y).astype(self.dtype)
+
+
+class Layer(nn.Module):
+    """One transformer layer, in the form that `nn.scan` wants: carry in, carry and output out."""
+
+    config: BertConfig
+    deterministic: bool
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, segment_ids: jax.Array) -> tuple[jax.Array, jax.Array]:
+        x = SelfAttention(self.config, self.dtype, name="attention")(
+            x, segment_ids, self.deterministic
+        )
+        x = FeedForward(self.config, self.dtype, name="mlp")(x, self.deterministic)
+        return x, x
+
+
+class Encoder(nn.Module):
+    """Embeddings and the stack of layers.
+
+    Layer parameters are stacked on a leading axis [L, ...] whether the compiled program loops over
+    them (`unroll=1`) or is unrolled (`unroll=num_hidden_layers`), so checkpoints do not depend on it.
+
+    Attributes:
+      config: sizes.
+      dtype: the type that matrix products are computed in.
+      remat: recompute each layer in the backward pass instead of keeping its activations.
+      unroll: how many layers one turn of the compiled loop holds; 0 means all.
+    """
+
+    config: BertConfig
+    dtype: jnp.dtype = jnp.float32
+    remat: bool = False
+    unroll: int = 0
+
+    def setup(self):
+        self.embeddings = Embeddings(self.config, self.dtype)
+
+    @nn.compact
+    def __call__(
+        self, batch: Batch, deterministic: bool = True, hidden_states: bool = False
+    ) -> jax.Array | tuple[jax.Array, jax.Array]:
+        """Encodes a batch of packed rows.
+
+        Args:
+          batch: input_ids, token_type_ids, segment_ids, position_ids, each [B, S].
+          deterministic: no dropout.
+          hidden_states: also return every layer's output.
+
+        Returns:
+          [B, S, D], and where asked for the outputs of the layers [L, B, S, D].
+
+        Raises:
+          ValueError: a feature is missing or is not [B, S].
+        """
+        check_batch(batch, self.config)
+        x = self.embeddings(batch, deterministic)
+        layer = nn.remat(Layer, prevent_cse=False) if self.remat else Layer
+        layers = nn.scan(
+            layer,
+            variable_axes={"params": 0},
+            split_rngs={"params": True, "dropout": True},
+            in_axes=nn.broadcast,
+            length=self.config.num_hidden_layers,
+            unroll=self.unroll or self.config.num_hidden_layers,
+        )(self.config, deterministic, self.dtype, name="layers")
+        x, states = layers(x, batch["segment_ids"])
+        return (x, states) if hidden_states else x
+
+
+def check_batch(batch: Batch, config: BertConfig) -> None:
+    """Raises ValueError, naming the feature, where a batch is not what the encoder reads."""
+    for name in ("input_ids", "token_type_ids", "segment_ids", "position_ids"):
+        if name not in batch:
+            raise ValueError(f"the batch has no {name}; found {sorted(batch)}")
+        shape = batch[name].shape
+        if len(shape) != 2 or shape != batch["input_ids"].shape:
+            raise ValueError(
+                f"{name} must be [B, S] like input_ids {batch['input_ids'].shape}; found {shape}"
+            )
