@@ -1,0 +1,90 @@
+"""What a published checkpoint holds once read, and the checks that every format shares."""
+
+import dataclasses
+import logging
+import os
+from collections.abc import Iterable, Mapping, Sequence
+
+from biobert_jax.errors import CheckpointError, at
+from biobert_jax.interop.layout import Params, Shape
+from biobert_jax.models.config import BertConfig
+
+logger = logging.getLogger(__name__)
+
+_SHOWN = 8
+"""Names in one message; a file of another model would list hundreds."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """A pre-trained or fine-tuned BERT from anywhere, in our parameter layout."""
+
+    config: BertConfig
+    params: Params
+    """`encoder`, and those of `interop.layout.HEADS` that were there; float32 numpy arrays."""
+    vocabulary: list[str]
+    """Word pieces by id; embedding rows beyond them are padding."""
+    lowercase: bool
+    """Whether text is lowercased and stripped of accents before it is cut into pieces."""
+    labels: list[str] | None
+    """Names of the `classifier`'s outputs, in order; None without a classifier."""
+    source: str
+    """Folder, hub id or prefix it was read from, for messages and logs."""
+
+
+def check_tensors(
+    where: str | os.PathLike[str], found: Mapping[str, Shape], expected: Mapping[str, Shape]
+) -> None:
+    """Compares the tensors of a file with those that its configuration calls for, by name.
+
+    Raises:
+      CheckpointError: tensors are missing, misshapen or extra; names them (all at once, so that
+        one look tells a wrong number of layers from a damaged file).
+    """
+    missing = [f"{name} {list(shape)}" for name, shape in expected.items() if name not in found]
+    misshapen = [
+        f"{name} (expected {list(expected[name])}, found {list(shape)})"
+        for name, shape in found.items()
+        if name in expected and tuple(shape) != tuple(expected[name])
+    ]
+    extra = [f"{name} {list(shape)}" for name, shape in found.items() if name not in expected]
+    faults = [
+        f"{kind}: {listed(names)}"
+        for kind, names in (("missing", missing), ("misshapen", misshapen), ("extra", extra))
+        if names
+    ]
+    if faults:
+        raise CheckpointError(
+            f"{at(where)}: the tensors do not fit the configuration beside them; "
+            f"{'; '.join(faults)}. Check that both belong to the same BERT model"
+        )
+
+
+def listed(names: Iterable[str]) -> str:
+    """The names with commas, the later ones of a long list as a count."""
+    names = list(names)
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def check_vocabulary(where: str | os.PathLike[str], vocabulary: Sequence[str], rows: int) -> None:
+    """Compares the vocabulary with the embedding matrix of `rows` rows.
+
+    Checkpoints trained on tensor cores often carry an embedding matrix padded with unused rows to a
+    multiple of 8, 64 or 128. Such a matrix is accepted as it is; the padding is logged.
+
+    Raises:
+      CheckpointError: more pieces than rows, or fewer where the rows are no such padding.
+    """
+    pieces = len(vocabulary)
+    if pieces == rows:
+        return
+    if rows % 8 == 0 and 0 < rows - pieces < 128:
+        logger.info(
+            "%s: %d pieces; the other %d embedding rows are padding", where, pieces, rows - pieces
+        )
+        return
+    raise CheckpointError(
+        f"{at(where)}: {pieces} vocabulary entries, but the embedding matrix has {rows} rows; "
+        "use the vocabulary that the model was trained with"
+    )

@@ -1,0 +1,204 @@
+"""Hugging Face folders and hub ids in."""
+
+import json
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from biobert_jax.errors import CheckpointError, at
+from biobert_jax.interop import layout
+from biobert_jax.interop.checkpoint import Checkpoint, check_tensors, check_vocabulary, listed
+from biobert_jax.interop.layout import Params
+from biobert_jax.interop.tensor_files import FILES, find_weights, read_tensors
+from biobert_jax.models.config import BertConfig
+from biobert_jax.text.wordpiece import casing_from_vocabulary, load_vocabulary
+
+logger = logging.getLogger(__name__)
+
+_WORDS = "embeddings.word_embeddings.weight"
+_PARTS = ("embeddings", "encoder", "pooler")
+_BUFFERS = ("position_ids", "token_type_ids")
+_DECODER = "cls.predictions.decoder"
+
+
+def read_huggingface(folder: str | os.PathLike[str]) -> Checkpoint:
+    """Reads a folder with config.json, weights and vocabulary, as transformers saves it.
+
+    Takes model.safetensors or pytorch_model.bin (the `torch` extra), whole or sharded; tensor names
+    with any prefix (`bert.`, `module.bert.`, none as sentence-transformers has them) and the old
+    `gamma`/`beta`; half precision, which becomes float32; vocab.txt or, without it, tokenizer.json.
+    Casing is that of tokenizer_config.json or tokenizer.json, else what the vocabulary shows.
+
+    Heads that BERT's tasks know (pooler, MLM, NSP, classifier, span) travel along; others are named
+    in the log. So is an MLM head whose decoder is not tied to the word embeddings: ours always is.
+
+    Raises:
+      CheckpointError: a file is missing or damaged; an encoder tensor, or part of a known head, is
+        missing, extra or misshapen; the vocabulary or the labels do not match the matrices.
+    """
+    folder = Path(folder)
+    config_path, weights = folder / "config.json", find_weights(folder)
+    if not config_path.is_file() or weights is None:
+        raise CheckpointError(
+            f"{at(folder)}: not a Hugging Face model folder; expected config.json and one of "
+            f"{', '.join(FILES)}, found {listed(sorted(os.listdir(folder))) or 'nothing'}"
+        )
+    config = BertConfig.from_json_file(config_path)
+    params = _checked_params(weights, read_tensors(weights), config)
+    vocabulary = _vocabulary(folder)
+    check_vocabulary(folder, vocabulary, config.vocab_size)
+    labels = None
+    if "classifier" in params:
+        labels = _labels(config_path, len(params["classifier"]["bias"]))
+    return Checkpoint(
+        config, params, vocabulary, _lowercase(folder, vocabulary), labels, str(folder)
+    )
+
+
+def _canonical_names(where: Path, names: Iterable[str]) -> tuple[dict[str, str], str]:
+    """Finds `interop.layout`'s name for each name of a file.
+
+    Returns:
+      The file's names by canonical name, without buffers; and the encoder's prefix in the file.
+    """
+    names = list(names)
+    prefixes = [name.removesuffix(_WORDS) for name in names if name.endswith(_WORDS)]
+    if len(prefixes) != 1:
+        raise CheckpointError(
+            f"{at(where)}: expected the tensors of one BERT encoder, one of them ending in "
+            f"{_WORDS}; found {len(prefixes)} such among {listed(prefixes or names)}"
+        )
+    (prefix,) = prefixes
+    root = prefix.removesuffix("bert.")
+    # Without `bert.`, only these words tell the encoder from a head beside it.
+    inside = (prefix,) if prefix != root else tuple(f"{root}{part}." for part in _PARTS)
+    own = {}
+    for name in names:
+        if name.rsplit(".", 1)[-1] in _BUFFERS:
+            continue
+        encoder = name.startswith(inside)
+        new = "bert." + name.removeprefix(prefix) if encoder else name.removeprefix(root)
+        new = new.replace("LayerNorm.gamma", "LayerNorm.weight")
+        new = new.replace("LayerNorm.beta", "LayerNorm.bias")
+        own[new] = name
+    return own, prefix
+
+
+def _checked_params(where: Path, raw: Mapping[str, np.ndarray], config: BertConfig) -> Params:
+    own, prefix = _canonical_names(where, raw)
+    tensors = _without_decoder(where, {new: raw[name] for new, name in own.items()})
+    num_labels = len(tensors.get("classifier.bias", ()))
+    groups = layout.present(config, tensors, num_labels)
+    expected = {place.name: place.shape for table in groups.values() for place in table}
+
+    foreign = [name for name in tensors if name not in expected and not name.startswith("bert.")]
+    if foreign:
+        names = listed(own[name] for name in foreign)
+        logger.warning("%s: tensors of no head that is known here, left out: %s", where, names)
+
+    def own_name(name: str) -> str:
+        if name.startswith("bert."):
+            return own.get(name, prefix + name.removeprefix("bert."))
+        return own.get(name, prefix.removesuffix("bert.") + name)
+
+    check_tensors(
+        where,
+        {own_name(name): tensors[name].shape for name in tensors if name not in foreign},
+        {own_name(name): shape for name, shape in expected.items()},
+    )
+    return layout.to_params(tensors, config, groups)
+
+
+def _without_decoder(where: Path, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Drops the copies of the word embeddings and of the bias that an MLM head is saved with."""
+    decoder = tensors.pop(f"{_DECODER}.weight", None)
+    bias = tensors.pop(f"{_DECODER}.bias", None)
+    if bias is not None:
+        tensors.setdefault("cls.predictions.bias", bias)
+    if decoder is None or np.array_equal(decoder, tensors[f"bert.{_WORDS}"]):
+        return tensors
+    logger.warning("%s: MLM head left out: its decoder is not tied to the word embeddings", where)
+    return {name: t for name, t in tensors.items() if not name.startswith("cls.predictions.")}
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; empty where there is no such file."""
+    if not path.is_file():
+        return {}
+    try:
+        values = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{at(path)}: not readable as JSON ({error})") from error
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{at(path)}: expected a JSON object, found {type(values).__name__}")
+    return values
+
+
+def _vocabulary(folder: Path) -> list[str]:
+    if (folder / "vocab.txt").is_file():
+        return list(load_vocabulary(folder / "vocab.txt"))
+    path = folder / "tokenizer.json"
+    tokenizer = _json(path)
+    if not tokenizer:
+        raise CheckpointError(
+            f"{at(folder)}: neither vocab.txt nor tokenizer.json; "
+            "copy the vocabulary that the model was trained with into the folder"
+        )
+    model = tokenizer.get("model") or {}
+    ids = dict(model.get("vocab") or {}) if model.get("type") == "WordPiece" else {}
+    ids |= {token["content"]: token["id"] for token in tokenizer.get("added_tokens") or () if ids}
+    if not ids or sorted(ids.values()) != list(range(len(ids))):
+        raise CheckpointError(
+            f"{at(path)}: model type {model.get('type')!r} with {len(ids)} entries; expected a "
+            "WordPiece vocabulary whose ids count from 0 without gaps"
+        )
+    return sorted(ids, key=ids.__getitem__)
+
+
+def _lowercase(folder: Path, vocabulary: list[str]) -> bool:
+    shown = not casing_from_vocabulary(vocabulary)
+    stated = _json(folder / "tokenizer_config.json").get("do_lower_case")
+    if stated is None:
+        stated = _normalizer_lowercases(_json(folder / "tokenizer.json").get("normalizer"))
+    if stated is None:
+        logger.info(
+            "%s: no tokenizer file states the casing; lowercase=%s by its pieces", folder, shown
+        )
+        return shown
+    if bool(stated) != shown:
+        logger.warning(
+            "%s: the tokenizer files say lowercase=%s, which its pieces contradict",
+            folder,
+            bool(stated),
+        )
+    return bool(stated)
+
+
+def _normalizer_lowercases(normalizer: dict[str, Any] | None) -> bool | None:
+    """Whether a tokenizer.json's normalizer lowercases; None where none of its parts says."""
+    parts = (normalizer or {}).get("normalizers") or [normalizer or {}]
+    flags = [part.get("lowercase", part.get("type") == "Lowercase" or None) for part in parts]
+    return next((flag for flag in flags if flag is not None), None)
+
+
+def _labels(config_path: Path, outputs: int) -> list[str]:
+    """The classifier's labels in order; LABEL_0, ... where the configuration names none."""
+    names = _json(config_path).get("id2label")
+    if not names:
+        return [f"LABEL_{i}" for i in range(outputs)]
+    try:
+        by_id = {int(key): str(value) for key, value in names.items()}
+    except (AttributeError, ValueError) as error:
+        raise CheckpointError(
+            f"{at(config_path)}: id2label must map 0, 1, ... to names, found {names!r}"
+        ) from error
+    if sorted(by_id) != list(range(outputs)):
+        raise CheckpointError(
+            f"{at(config_path)}: id2label names {len(by_id)} labels, but the classifier has "
+            f"{outputs} outputs; expected ids 0 to {outputs - 1}"
+        )
+    return [by_id[i] for i in range(outputs)]
