@@ -43,9 +43,10 @@ def read_huggingface(folder: str | os.PathLike[str]) -> Checkpoint:
     folder = Path(folder)
     config_path, weights = folder / "config.json", find_weights(folder)
     if not config_path.is_file() or weights is None:
+        found = sorted(os.listdir(folder)) if folder.is_dir() else []
         raise CheckpointError(
             f"{at(folder)}: not a Hugging Face model folder; expected config.json and one of "
-            f"{', '.join(FILES)}, found {listed(sorted(os.listdir(folder))) or 'nothing'}"
+            f"{', '.join(FILES)}, found {listed(found) or 'nothing'}"
         )
     config = BertConfig.from_json_file(config_path)
     params = _checked_params(weights, read_tensors(weights), config)

@@ -1,0 +1,162 @@
+"""From the string in `config.init` to the parameters that training starts with."""
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from flax import traverse_util
+
+from biobert_jax.errors import CheckpointError
+from biobert_jax.interop import hub, huggingface, tensorflow
+from biobert_jax.interop.checkpoint import Checkpoint, listed
+from biobert_jax.interop.layout import Params
+from biobert_jax.interop.tensor_files import find_weights
+
+
+def load_checkpoint(
+    init: str, read_workdir: Callable[[Path], Checkpoint] | None = None
+) -> Checkpoint | None:
+    """Resolves `config.init`.
+
+    Args:
+      init: `random`, a workdir of ours, a Hugging Face folder, a hub id
+        (`hf://owner/name[@revision]`), the prefix of a TensorFlow checkpoint or the folder of one.
+      read_workdir: reads a workdir (a folder with config.json and checkpoints/). Given by the
+        caller, because the form of a workdir is training's business.
+
+    Returns:
+      The checkpoint; None for `random`.
+
+    Raises:
+      CheckpointError: `init` is none of these (says what was tried), or what it names is damaged.
+    """
+    if init == "random":
+        return None
+    if init.startswith(hub.SCHEME):
+        return hub.read_hub(init)
+    path = Path(init).expanduser()
+    if path.is_dir():
+        has_config = (path / "config.json").is_file()
+        if has_config and find_weights(path):
+            return huggingface.read_huggingface(path)
+        if has_config and (path / "checkpoints").is_dir() and read_workdir is not None:
+            return read_workdir(path)
+        prefixes = tensorflow.prefixes_in(path)
+        if len(prefixes) == 1:
+            return tensorflow.read_tensorflow(prefixes[0])
+        if prefixes:
+            raise CheckpointError(
+                f"{init}: holds {len(prefixes)} TensorFlow checkpoints; name one of "
+                f"{listed(str(prefix) for prefix in prefixes)}"
+            )
+    elif tensorflow.is_prefix(path):
+        return tensorflow.read_tensorflow(path)
+    raise CheckpointError(_unresolved(init, path))
+
+
+def _unresolved(init: str, path: Path) -> str:
+    if path.is_dir():
+        here = f"a folder with {listed(sorted(os.listdir(path))) or 'nothing in it'}"
+    else:
+        here = "another file" if path.exists() else "no file or folder"
+    hint = ""
+    if not path.exists() and init.count("/") == 1:
+        hint = f" For a model of the Hugging Face hub write {hub.SCHEME}{init}."
+    return (
+        f"{init}: names no checkpoint ({here}). Tried: `random`; a workdir of ours (config.json "
+        "and checkpoints/); a Hugging Face folder (config.json with model.safetensors or "
+        f"pytorch_model.bin); a hub id ({hub.SCHEME}owner/name); the prefix of a TensorFlow "
+        f"checkpoint (that and .index, .data-*) or the folder of one.{hint}"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class InitReport:
+    """Where the initial parameters came from, by group; `str()` gives the sentence for the log."""
+
+    source: str
+    restored: list[str]
+    fresh: dict[str, str]
+    """Group to the reason why it starts fresh."""
+    unused: list[str]
+    """Groups of the checkpoint that this task does not have."""
+
+    def __str__(self) -> str:
+        fresh = "; ".join(f"{group} starts fresh ({why})" for group, why in self.fresh.items())
+        unused = f"; not used: {', '.join(self.unused)}" if self.unused else ""
+        restored = f"{', '.join(self.restored)} from {self.source}"
+        return f"{restored}; {fresh or 'nothing starts fresh'}{unused}"
+
+
+def initial_params(
+    fresh: Params, checkpoint: Checkpoint, labels: Sequence[str] | None = None
+) -> tuple[Params, InitReport]:
+    """Puts a checkpoint's parameters in the place of freshly initialised ones.
+
+    A head that the checkpoint lacks keeps its fresh values. So does a `classifier` with another
+    number of outputs or, where `labels` gives this task's, with other labels: equal shapes alone
+    would let one task's classes pass for another's.
+
+    Args:
+      fresh: the parameters of any of our models, as nested dicts of arrays.
+      checkpoint: what `load_checkpoint` returned.
+      labels: the names of this task's classes in order, for tasks that have a `classifier`.
+
+    Returns:
+      Parameters with `fresh`'s structure, shapes and dtypes, restored leaves as numpy arrays;
+      and a report for the log.
+
+    Raises:
+      CheckpointError: an encoder parameter is missing or misshapen, or a head is misshapen or
+        incomplete; names it with both shapes.
+    """
+    params: Params = {}
+    restored, reasons = [], {}
+    for group, values in fresh.items():
+        reason = _why_fresh(group, values, checkpoint, labels)
+        if reason is None:
+            params[group] = _restored(group, values, checkpoint)
+            restored.append(group)
+        else:
+            params[group] = values
+            reasons[group] = reason
+    unused = [group for group in checkpoint.params if group not in fresh]
+    return params, InitReport(checkpoint.source, restored, reasons, unused)
+
+
+def _why_fresh(
+    group: str, values: Params, checkpoint: Checkpoint, labels: Sequence[str] | None
+) -> str | None:
+    if group == "encoder":
+        return None
+    if group not in checkpoint.params:
+        return "not in the checkpoint"
+    if group != "classifier":
+        return None
+    theirs, ours = checkpoint.params[group]["bias"].shape[0], values["bias"].shape[0]
+    if theirs != ours:
+        return f"{theirs} labels there, {ours} here"
+    if labels is not None and list(labels) != (checkpoint.labels or []):
+        return f"labels there {listed(checkpoint.labels or ['unknown'])}; here {listed(labels)}"
+    return None
+
+
+def _restored(group: str, values: Any, checkpoint: Checkpoint) -> Any:
+    wanted = traverse_util.flatten_dict({group: values}, sep="/")
+    found = traverse_util.flatten_dict({group: checkpoint.params.get(group, {})}, sep="/")
+    for name, leaf in wanted.items():
+        if name not in found:
+            raise CheckpointError(
+                f"{checkpoint.source}: lacks {name} {list(leaf.shape)}; only a task head may start "
+                "fresh"
+            )
+        if tuple(found[name].shape) != tuple(leaf.shape):
+            raise CheckpointError(
+                f"{checkpoint.source}: {name} is {list(found[name].shape)}, but this model's is "
+                f"{list(leaf.shape)}; build the model with the checkpoint's own configuration"
+            )
+    leaves = {name: np.asarray(found[name], dtype=leaf.dtype) for name, leaf in wanted.items()}
+    return traverse_util.unflatten_dict(leaves, sep="/")[group]
