@@ -26,9 +26,8 @@ ACTIVATIONS = {
 
 
 def initializer(config: BertConfig) -> nn.initializers.Initializer:
-    """BERT's truncated normal: cut at two standard deviations, not rescaled afterwards."""
-    cut_normal_std = 0.87962566103423978  # of a standard normal cut at two; Flax divides by it
-    return nn.initializers.truncated_normal(config.initializer_range * cut_normal_std)
+    """BERT's normal of `initializer_range`, cut at two standard deviations and not rescaled."""
+    return nn.initializers.truncated_normal(config.initializer_range)
 
 
 class Dropout(nn.Module):
