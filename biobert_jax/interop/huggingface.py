@@ -1,13 +1,16 @@
-"""Hugging Face folders and hub ids in."""
+"""Hugging Face folders in and out."""
 
 import json
 import logging
 import os
-from collections.abc import Iterable, Mapping
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import save_file
 
 from biobert_jax.errors import CheckpointError, at
 from biobert_jax.interop import layout
@@ -22,6 +25,14 @@ logger = logging.getLogger(__name__)
 _WORDS = "embeddings.word_embeddings.weight"
 _PARTS = ("embeddings", "encoder", "pooler")
 _BUFFERS = ("position_ids", "token_type_ids")
+_SPECIAL_TOKENS = {
+    "unk_token": "[UNK]",
+    "sep_token": "[SEP]",
+    "pad_token": "[PAD]",
+    "cls_token": "[CLS]",
+    "mask_token": "[MASK]",
+}
+_TOKENS = "BertForTokenClassification"
 _DECODER = "cls.predictions.decoder"
 
 
@@ -35,6 +46,7 @@ def read_huggingface(folder: str | os.PathLike[str]) -> Checkpoint:
 
     Heads that BERT's tasks know (pooler, MLM, NSP, classifier, span) travel along; others are named
     in the log. So is an MLM head whose decoder is not tied to the word embeddings: ours always is.
+    The unused pooler that older token classifiers were saved with is left out.
 
     Raises:
       CheckpointError: a file is missing or damaged; an encoder tensor, or part of a known head, is
@@ -50,6 +62,8 @@ def read_huggingface(folder: str | os.PathLike[str]) -> Checkpoint:
         )
     config = BertConfig.from_json_file(config_path)
     params = _checked_params(weights, read_tensors(weights), config)
+    if params.keys() >= {"classifier", "pooler"} and _architecture(config_path) == _TOKENS:
+        del params["pooler"]
     vocabulary = _vocabulary(folder)
     check_vocabulary(folder, vocabulary, config.vocab_size)
     labels = None
@@ -139,6 +153,10 @@ def _json(path: Path) -> dict[str, Any]:
     return values
 
 
+def _architecture(config_path: Path) -> str | None:
+    return next(iter(_json(config_path).get("architectures") or ()), None)
+
+
 def _vocabulary(folder: Path) -> list[str]:
     if (folder / "vocab.txt").is_file():
         return list(load_vocabulary(folder / "vocab.txt"))
@@ -203,3 +221,98 @@ def _labels(config_path: Path, outputs: int) -> list[str]:
             f"{outputs} outputs; expected ids 0 to {outputs - 1}"
         )
     return [by_id[i] for i in range(outputs)]
+
+
+def write_huggingface(
+    folder: str | os.PathLike[str],
+    config: BertConfig,
+    params: Params,
+    vocabulary: Sequence[str],
+    lowercase: bool,
+    labels: Sequence[str] | None = None,
+) -> None:
+    """Writes a folder that transformers' Auto classes load: the same logits from the same pieces.
+
+    config.json names the architecture that the groups in `params` make, and the labels;
+    model.safetensors, vocab.txt, tokenizer_config.json and special_tokens_map.json go with it.
+    transformers makes its tokenizer from these; it turns words of more than 100 characters into
+    [UNK], where ours (as Google's) does so above 200.
+
+    The folder appears complete or not at all.
+
+    Args:
+      folder: a new or empty folder.
+      config: sizes.
+      params: `encoder` and any of `interop.layout.HEADS`.
+      vocabulary: word pieces by id, at most config.vocab_size.
+      lowercase: whether text is lowercased and stripped of accents.
+      labels: names of the classifier's outputs in order; None without a classifier.
+
+    Raises:
+      CheckpointError: the folder holds something, cannot be written (no space, no permission), or
+        labels or vocabulary do not match the matrices.
+    """
+    folder = Path(folder).absolute()
+    outputs = len(params["classifier"]["bias"]) if "classifier" in params else 0
+    if len(labels or ()) != outputs:
+        raise CheckpointError(
+            f"{at(folder)}: {len(labels or ())} labels for a classifier of {outputs} outputs; "
+            "a label is needed for each output, and none without a classifier"
+        )
+    check_vocabulary(folder, vocabulary, config.vocab_size)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CheckpointError(f"{at(folder)}: not empty; name a new folder to write the model to")
+
+    partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
+    tensors = layout.to_tensors(params, config)
+    architecture = _architecture_of(params)
+    if architecture == "BertModel":
+        tensors = {name.removeprefix("bert."): tensor for name, tensor in tensors.items()}
+    try:
+        partial.mkdir(parents=True)
+        _write_json(partial / "config.json", _public_config(config, architecture, labels))
+        tokenizer = _SPECIAL_TOKENS | {
+            "do_lower_case": lowercase,
+            "model_max_length": config.max_position_embeddings,
+            "strip_accents": None,
+            "tokenize_chinese_chars": True,
+            "tokenizer_class": "BertTokenizer",
+        }
+        _write_json(partial / "tokenizer_config.json", tokenizer)
+        _write_json(partial / "special_tokens_map.json", _SPECIAL_TOKENS)
+        vocabulary_lines = "".join(f"{token}\n" for token in vocabulary)
+        (partial / "vocab.txt").write_text(vocabulary_lines, "utf-8", newline="\n")
+        save_file(tensors, partial / "model.safetensors", metadata={"format": "pt"})
+        partial.replace(folder)
+    except (OSError, SafetensorError) as error:
+        size = sum(tensor.nbytes for tensor in tensors.values())
+        raise CheckpointError(
+            f"{at(folder)}: the model of {size:,} bytes cannot be written ({error}); nothing was "
+            "left there. Free some space, or name another folder"
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _architecture_of(params: Params) -> str:
+    if "classifier" in params:
+        return "BertForSequenceClassification" if "pooler" in params else _TOKENS
+    if "span" in params:
+        return "BertForQuestionAnswering"
+    if "mlm" in params:
+        return "BertForPreTraining" if "nsp" in params else "BertForMaskedLM"
+    return "BertForNextSentencePrediction" if "nsp" in params else "BertModel"
+
+
+def _public_config(
+    config: BertConfig, architecture: str, labels: Sequence[str] | None
+) -> dict[str, Any]:
+    values = {"architectures": [architecture], "model_type": "bert", **config.to_dict()}
+    if labels:
+        values["id2label"] = {str(i): label for i, label in enumerate(labels)}
+        values["label2id"] = {label: i for i, label in enumerate(labels)}
+    return values
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", "utf-8")

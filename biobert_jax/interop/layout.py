@@ -8,7 +8,9 @@ so reading, writing, checking shapes and comparing gradients all walk the same l
 The names here are canonical: Hugging Face's, with `bert.` before the encoder and the pooler.
 """
 
+import functools
 from collections.abc import Container, Iterable, Iterator, Mapping
+from operator import getitem
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -169,13 +171,13 @@ def to_tensors(params: Params, config: BertConfig) -> dict[str, np.ndarray]:
     appears under no name of its own.
     """
     num_labels = len(params["classifier"]["bias"]) if "classifier" in params else 0
+    leaves: dict[Path, np.ndarray] = {}  # each comes from its device once
     tensors = {}
     for group in params:
         for place in places(config, group, num_labels):
-            leaf = params
-            for key in place.path:
-                leaf = leaf[key]
-            tensor = np.asarray(leaf)[place.index]
+            if place.path not in leaves:
+                leaves[place.path] = np.asarray(functools.reduce(getitem, place.path, params))
+            tensor = leaves[place.path][place.index]
             shape = place.shape[::-1] if place.transposed else place.shape
             tensor = tensor.reshape(shape)
             # safetensors writes the buffer as it lies, so a transposed view would come out wrong.

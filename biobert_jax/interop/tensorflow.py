@@ -62,8 +62,9 @@ def read_tensorflow(prefix: str | os.PathLike[str]) -> Checkpoint:
 
     Configuration and vocabulary are bert_config.json and vocab.txt of the same folder, or the only
     files called bert_config*.json and vocab*.txt (DMIS's large model). Casing is what the
-    vocabulary shows. Optimiser slots and global_step are skipped. Heads travel when they are there: pooler,
-    MLM, NSP, and those of run_classifier.py or run_ner.py (labels unknown) and run_squad.py.
+    vocabulary shows. Optimiser slots and global_step are skipped. Heads travel when they are there:
+    pooler, MLM, NSP, and those of run_classifier.py or run_ner.py (labels unknown: LABEL_0, ...)
+    and run_squad.py.
 
     Raises:
       CheckpointError: a file is missing or damaged, TensorFlow is not installed, the vocabulary
