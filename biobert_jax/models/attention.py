@@ -50,9 +50,7 @@ def dot_product_attention(
     if segment_ids.shape != query.shape[:2]:
         raise ValueError(f"segment_ids must be {query.shape[:2]}; found {segment_ids.shape}")
     scale = query.shape[-1] ** -0.5
-    logits = jnp.einsum(
-        "bqhd,bkhd->bhqk", query * scale, key, preferred_element_type=jnp.float32
-    )
+    logits = jnp.einsum("bqhd,bkhd->bhqk", query * scale, key, preferred_element_type=jnp.float32)
     logits = jnp.where(segment_mask(segment_ids), logits, logits + MASKED)
     probabilities = jax.nn.softmax(logits, axis=-1).astype(value.dtype)
     probabilities = dropout(probabilities, dropout_rate, dropout_rng)

@@ -1,0 +1,239 @@
+"""Named entity recognition: a tag for the first piece of every word."""
+
+import dataclasses
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from biobert_jax.datasets.conll import Sentence, to_bio, to_bioes
+from biobert_jax.evaluation import ner as evaluation
+from biobert_jax.input.packing import IGNORED, Example, Feature
+from biobert_jax.models.heads import TokenClassifier
+from biobert_jax.tasks.losses import count_labels, cross_entropy_sum
+from biobert_jax.tasks.windows import owners, window_starts
+from biobert_jax.text.wordpiece import WordPieceTokenizer
+
+logger = logging.getLogger(__name__)
+
+TOKEN_TYPE = 0
+SPECIALS = 2  # [CLS] and [SEP]
+
+
+@dataclasses.dataclass(frozen=True)
+class Windowing:
+    """What becomes of sentences that are longer than `max_length` pieces.
+
+    Attributes:
+      max_length: pieces of a sequence, [CLS] and [SEP] included.
+      overlap: pieces that neighbouring windows share.
+      truncate: cut such sentences instead, as run_ner.py does; the lost words score as O.
+    """
+
+    max_length: int = 128
+    overlap: int = 32
+    truncate: bool = False
+
+
+@dataclasses.dataclass
+class Featurized:
+    """A split as sequences, with the way back to its words.
+
+    Attributes:
+      examples: the windows.
+      sentence, first_word: [E] which sentence each window is from and its first word.
+      owner: for each sentence, the window (counted within the sentence) that speaks for each word.
+      truncated_sentences, truncated_words: what cutting lost.
+      windowed_sentences: sentences that needed more than one window.
+    """
+
+    examples: list[Example]
+    sentence: np.ndarray
+    first_word: np.ndarray
+    owner: list[np.ndarray]
+    truncated_sentences: int = 0
+    truncated_words: int = 0
+    windowed_sentences: int = 0
+
+
+def featurize(
+    sentences: Sequence[Sequence[str]],
+    tags: Sequence[Sequence[int]] | None,
+    tokenizer: WordPieceTokenizer,
+    windowing: Windowing,
+) -> Featurized:
+    """Turns tokenised sentences into sequences with a label at the first piece of each word.
+
+    Args:
+      sentences: words.
+      tags: label ids, parallel to the words; None for text without gold.
+      tokenizer: the checkpoint's.
+      windowing: what becomes of long sentences.
+
+    Returns:
+      Examples with input_ids, token_type_ids, labels [n] (IGNORED except at first pieces) and
+      first_pieces [n], which is 1 at the first piece of each word.
+    """
+    out = Featurized([], np.zeros(0, np.int64), np.zeros(0, np.int64), [])
+    of_sentence, first_words = [], []
+    size = windowing.max_length - SPECIALS
+    for s, encoding in enumerate(tokenizer.encode_words_batch(sentences)):
+        count = len(sentences[s])
+        pieces = np.bincount(encoding.word_ids, minlength=count)
+        ranges = window_starts(pieces, size, windowing.overlap)
+        if len(ranges) > 1 and windowing.truncate:
+            out.truncated_sentences += 1
+            out.truncated_words += count - ranges[0][1]
+            ranges = ranges[:1]
+        out.windowed_sentences += len(ranges) > 1
+        reach = ranges[-1][1]
+        owner = np.full(count, -1)
+        owner[:reach] = owners(ranges, reach)
+        out.owner.append(owner)
+        piece_ends = np.concatenate([[0], np.cumsum(pieces)])
+        for first, last in ranges:
+            begin, end = piece_ends[first], min(piece_ends[last], piece_ends[first] + size)
+            word_ids = encoding.word_ids[begin:end]
+            is_first = np.diff(word_ids, prepend=-1) > 0
+            labels = np.full(end - begin + SPECIALS, IGNORED, np.int32)
+            if tags is not None:
+                labels[1:-1][is_first] = np.asarray(tags[s], np.int32)[word_ids[is_first]]
+            ids = np.empty(end - begin + SPECIALS, np.int32)
+            ids[0], ids[-1] = tokenizer.cls_id, tokenizer.sep_id
+            ids[1:-1] = encoding.ids[begin:end]
+            out.examples.append(
+                {
+                    "input_ids": ids,
+                    "token_type_ids": np.full(len(ids), TOKEN_TYPE, np.int32),
+                    "labels": labels,
+                    "word_ids": np.concatenate([[-1], np.where(is_first, word_ids, -1), [-1]]),
+                }
+            )
+            of_sentence.append(s)
+            first_words.append(first)
+    out.sentence = np.array(of_sentence, np.int64)
+    out.first_word = np.array(first_words, np.int64)
+    return out
+
+
+def words_from_windows(
+    featurized: Featurized, values: Sequence[np.ndarray], fill: Any
+) -> list[np.ndarray]:
+    """Gathers what each window said at first pieces into one array a sentence.
+
+    Args:
+      featurized: what `featurize` returned.
+      values: for each example [n, ...], a value a token.
+      fill: the value of words that no window read, or that have no piece.
+
+    Returns:
+      For each sentence [W, ...].
+    """
+    trailing = values[0].shape[1:] if len(values) else ()
+    dtype = values[0].dtype if len(values) else np.int32
+    out = [np.full((len(owner), *trailing), fill, dtype) for owner in featurized.owner]
+    window = 0
+    for e, s in enumerate(featurized.sentence):
+        window = window + 1 if e and featurized.sentence[e - 1] == s else 0
+        word_ids = featurized.examples[e]["word_ids"]
+        at = np.flatnonzero(word_ids >= 0)
+        at = at[featurized.owner[s][word_ids[at]] == window]
+        out[s][word_ids[at]] = values[e][at]
+    return out
+
+
+class NerTask:
+    """Tags words; see `tasks.protocol.Task` for the methods.
+
+    The loss is the mean over words. run_ner.py sums it over all positions, padding included, which
+    no packed form could equal; under its clipping to norm 1 both point the same way.
+    """
+
+    name = "ner"
+    predictions = {"tags": "token"}
+    features = {
+        "input_ids": Feature("token"),
+        "token_type_ids": Feature("token"),
+        "labels": Feature("token", pad=IGNORED),
+    }
+
+    def __init__(
+        self,
+        splits: Mapping[str, Sequence[Sentence]],
+        labels: Sequence[str],
+        tokenizer: WordPieceTokenizer,
+        model: TokenClassifier,
+        windowing: Windowing,
+        card: Mapping[str, Any],
+    ):
+        """Featurises the splits.
+
+        Args:
+          splits: gold sentences (IOB2 tags) of `train`, `validation`, `test`; absent ones are empty.
+          labels: label names in the order of the classifier's outputs; with E- and S- labels among
+            them, sentences are converted to BIOES for the model and back for the score.
+          tokenizer: the checkpoint's.
+          model: the classifier, with as many outputs as labels.
+          windowing: what becomes of long sentences.
+          card: what checkpoints carry.
+        """
+        self.model = model
+        self.labels = list(labels)
+        self.card = card
+        self._sentences = splits
+        self._bioes = any(label[0] in "ES" for label in self.labels)
+        ids = {label: i for i, label in enumerate(self.labels)}
+        self._featurized = {}
+        for split, sentences in splits.items():
+            tags = [to_bioes(s.tags) if self._bioes else s.tags for s in sentences]
+            self._featurized[split] = featurize(
+                [s.words for s in sentences],
+                [[ids[tag] for tag in of_sentence] for of_sentence in tags],
+                tokenizer,
+                windowing,
+            )
+            self._log(split, len(sentences), windowing)
+
+    def _log(self, split: str, sentences: int, windowing: Windowing) -> None:
+        f = self._featurized[split]
+        logger.info(
+            "%s: %d sentences, %d longer than %d pieces (%s)",
+            split,
+            sentences,
+            f.windowed_sentences + f.truncated_sentences,
+            windowing.max_length,
+            f"cut: {f.truncated_words} words lost"
+            if windowing.truncate
+            else "read in overlapping windows, no word lost",
+        )
+
+    def examples(self, split: str) -> Sequence[Example]:
+        featurized = self._featurized.get(split)
+        return featurized.examples if featurized else []
+
+    def loss_weights(self, batch):
+        return {"tags": count_labels(batch["labels"])}
+
+    def losses(self, outputs, batch):
+        return {"tags": cross_entropy_sum(outputs["logits"], batch["labels"])}
+
+    def predict(self, outputs, batch):
+        return {"tags": outputs["logits"].argmax(-1).astype(np.int32)}
+
+    def evaluate(self, split, predictions, directory):
+        featurized = self._featurized[split]
+        sentences = self._sentences[split]
+        outside = self.labels.index("O")
+        ids = words_from_windows(featurized, [p["tags"] for p in predictions], outside)
+        predicted = [to_bio([self.labels[i] for i in of_sentence]) for of_sentence in ids]
+        results = evaluation.score([list(s.tags) for s in sentences], predicted)
+        results["truncated_words"] = featurized.truncated_words
+        if directory is not None:
+            directory.mkdir(parents=True, exist_ok=True)
+            evaluation.write_predictions(directory / f"{split}.conll", sentences, predicted)
+        return results
+
+    def score(self, results):
+        return results["f1"]

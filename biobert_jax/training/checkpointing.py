@@ -1,0 +1,180 @@
+"""Checkpoints of a run, through Orbax.
+
+Each checkpoint holds the training state, the position in the data, and the task's card: what it takes
+to use the model without the data it was trained on.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+from orbax.checkpoint.checkpoint_managers import (
+    AnyPreservationPolicy,
+    BestN,
+    CustomSteps,
+    LatestN,
+)
+
+from biobert_jax.errors import CheckpointError, TrainingError
+from biobert_jax.training.state import TrainState
+
+FOLDER = "checkpoints"
+SELECTED_BY = "score"
+
+
+class Checkpoints:
+    """The checkpoints of one workdir."""
+
+    def __init__(
+        self,
+        workdir: Path,
+        keep_last: int = 1,
+        keep_best: int = 1,
+        keep_steps: tuple[int, ...] = (),
+        asynchronous: bool = True,
+    ):
+        """Opens or creates the folder.
+
+        Args:
+          workdir: the run's folder.
+          keep_last, keep_best: how many of the newest and of the best-scoring ones to keep.
+          keep_steps: steps to keep for ever.
+          asynchronous: write in the background while training goes on.
+        """
+        policies = [LatestN(n=max(1, keep_last)), CustomSteps(keep_steps)]
+        if keep_best:
+            policies.append(
+                BestN(
+                    get_metric_fn=lambda metrics: metrics[SELECTED_BY],
+                    n=keep_best,
+                    keep_checkpoints_without_metrics=False,
+                )
+            )
+        self._path = workdir.absolute() / FOLDER
+        self._manager = ocp.CheckpointManager(
+            self._path,
+            options=ocp.CheckpointManagerOptions(
+                preservation_policy=AnyPreservationPolicy(policies),
+                best_fn=lambda metrics: metrics[SELECTED_BY],
+                enable_async_checkpointing=asynchronous,
+                cleanup_tmp_directories=True,
+            ),
+        )
+
+    def save(
+        self,
+        state: TrainState,
+        position: Mapping[str, Any],
+        card: Mapping[str, Any],
+        score: float | None = None,
+    ) -> None:
+        """Saves a step once; a step that is there already stays as it is.
+
+        Raises:
+          TrainingError: this or an earlier, asynchronous save failed; those before it remain.
+        """
+        step = int(state.step)
+        if step in self._manager.all_steps():
+            return
+        try:
+            self._manager.save(
+                step,
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardSave(state),
+                    position=ocp.args.JsonSave(dict(position)),
+                    card=ocp.args.JsonSave(dict(card)),
+                ),
+                metrics=None if score is None else {SELECTED_BY: score},
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            raise self._failed(step, error) from error
+
+    def wait(self) -> None:
+        """Waits until everything is on disk.
+
+        Raises:
+          TrainingError: an asynchronous save failed; the checkpoints before it remain.
+        """
+        try:
+            self._manager.wait_until_finished()
+            self._manager.check_for_errors()
+        except (OSError, ValueError, RuntimeError) as error:
+            raise self._failed(None, error) from error
+
+    def _failed(self, step: int | None, error: Exception) -> TrainingError:
+        what = f"the checkpoint of step {step}" if step is not None else "a checkpoint"
+        good = self.latest()
+        reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else repr(error)
+        return TrainingError(
+            f"{self._path}: {what} could not be written ({reason}). "
+            + (f"The checkpoint of step {good} is whole. " if good is not None else "")
+            + "Make room or choose another --workdir, then give the same command to go on"
+        )
+
+    def latest(self) -> int | None:
+        """The newest finished checkpoint's step."""
+        return max(finished_steps(self._path), default=None)
+
+    def best(self) -> int | None:
+        """The best-scoring checkpoint's step; the newest where none has a score."""
+        return self._manager.best_step() if self._manager.best_step() is not None else self.latest()
+
+    def restore(self, step: int, abstract: TrainState) -> tuple[TrainState, dict[str, Any]]:
+        """Reads a state into the shapes and shardings of `abstract`, and the position with it."""
+        restored = self._manager.restore(
+            step,
+            args=ocp.args.Composite(
+                state=ocp.args.StandardRestore(abstract), position=ocp.args.JsonRestore()
+            ),
+        )
+        return restored["state"], restored["position"]
+
+    def close(self) -> None:
+        self._manager.close()
+
+
+def finished_steps(path: Path) -> list[int]:
+    """The steps whose checkpoints were completely written (others have a suffix)."""
+    if not path.is_dir():
+        return []
+    return sorted(int(child.name) for child in path.iterdir() if child.name.isdigit())
+
+
+def read_card(workdir: Path, step: int | None = None) -> tuple[dict[str, Any], Any, int]:
+    """Reads the model of a run, without knowing its task.
+
+    Args:
+      workdir: the run's folder.
+      step: which checkpoint; the one that `results.json` names as used, else the newest.
+
+    Returns:
+      The card, the parameters as numpy arrays, and the step.
+
+    Raises:
+      CheckpointError: the workdir has no finished checkpoint, or lacks this one.
+    """
+    path = workdir.absolute() / FOLDER
+    steps = finished_steps(path)
+    if step is None and (workdir / "results.json").is_file():
+        step = json.loads((workdir / "results.json").read_text()).get("step")
+    step = step if step is not None else max(steps, default=None)
+    if step not in steps:
+        raise CheckpointError(
+            f"{path}: no finished checkpoint{'' if step is None else f' of step {step}'}; "
+            f"found {steps or 'none'}. Train again, or name another workdir"
+        )
+    logging.getLogger("absl").setLevel(logging.WARNING)
+    with ocp.CheckpointManager(path, item_names=("state", "card")) as manager:
+        card = manager.restore(step, args=ocp.args.Composite(card=ocp.args.JsonRestore()))["card"]
+    with ocp.StandardCheckpointer() as checkpointer:
+        metadata = checkpointer.metadata(path / str(step) / "state").item_metadata.tree
+        here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+        target = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here), metadata
+        )
+        state = checkpointer.restore(path / str(step) / "state", target)
+    return card, jax.device_get(state["params"]), step

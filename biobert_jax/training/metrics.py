@@ -1,0 +1,170 @@
+"""What training reports, and where: metrics.jsonl, TensorBoard events, a progress bar.
+
+metrics.jsonl holds only what is a function of the config and the data, so that two runs of one config
+can be compared line by line; speeds go to TensorBoard and to throughput.jsonl.
+"""
+
+import json
+import math
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from clu import metrics as clu_metrics
+
+METRICS = "metrics.jsonl"
+THROUGHPUT = "throughput.jsonl"
+
+
+class Interval:
+    """Averages over the steps since the last report."""
+
+    def __init__(self, saved: Mapping[str, tuple[float, float]] | None = None):
+        self._averages = {
+            name: clu_metrics.Average(np.float64(total), np.float64(count))
+            for name, (total, count) in (saved or {}).items()
+        }
+
+    def add(self, step_metrics: Mapping[str, Any]) -> None:
+        """Merges what a train step returned, already on the host."""
+        entries = {
+            f"loss_{name}": (value, step_metrics["weights"][name])
+            for name, value in step_metrics["sums"].items()
+        }
+        entries["grad_norm"] = (step_metrics["grad_norm"], 1)
+        entries["tokens"] = (step_metrics["tokens"], 1)
+        for name, (total, count) in entries.items():
+            average = clu_metrics.Average(np.float64(total), np.float64(count))
+            old = self._averages.get(name)
+            self._averages[name] = average if old is None else old.merge(average)
+
+    def compute(self) -> dict[str, float]:
+        """The averages; `loss` is the sum of the parts'."""
+        out = {name: float(average.compute()) for name, average in self._averages.items()}
+        parts = {name: out.pop(name) for name in list(out) if name.startswith("loss_")}
+        detail = parts if len(parts) > 1 else {}
+        return {"loss": math.fsum(parts.values())} | detail | out
+
+    def save(self) -> dict[str, tuple[float, float]]:
+        """A JSON-serialisable form that the constructor reads back exactly."""
+        return {name: (float(a.total), float(a.count)) for name, a in self._averages.items()}
+
+
+class Writers:
+    """The files of a run; on processes other than the first, nothing is written."""
+
+    def __init__(self, workdir: Path, resumed_at: int, active: bool):
+        """Opens the files and drops what an interrupted run wrote after step `resumed_at`."""
+        self._active = active
+        if not active:
+            return
+        from tensorboardX import SummaryWriter
+
+        self._files = {}
+        for name in (METRICS, THROUGHPUT):
+            keep_until(workdir / name, resumed_at)
+            self._files[name] = open(workdir / name, "a", encoding="utf-8")  # noqa: SIM115
+        self._board = SummaryWriter(
+            str(workdir / "tensorboard"), purge_step=resumed_at + 1 if resumed_at else None
+        )
+
+    def write(self, name: str, step: int, values: Mapping[str, float]) -> None:
+        """Appends a line to metrics.jsonl or throughput.jsonl, and the same to TensorBoard."""
+        if not self._active:
+            return
+        self._files[name].write(json.dumps({"step": step, **values}) + "\n")
+        self._files[name].flush()
+        for key, value in values.items():
+            self._board.add_scalar(key, value, step)
+
+    def close(self) -> None:
+        if self._active:
+            self._board.close()
+            for file in self._files.values():
+                file.close()
+
+
+def keep_until(path: Path, step: int) -> None:
+    """Drops the lines of a JSON-lines file that are later than a step, or only half written."""
+    if not path.is_file():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["step"] > step:
+                break
+        except ValueError:
+            break
+        kept.append(line + "\n")
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text("".join(kept), encoding="utf-8")
+    temporary.replace(path)
+
+
+class Progress:
+    """A bar on a terminal, and a line an interval elsewhere: loss, speed, padding, time left."""
+
+    def __init__(self, total_steps: int, first_step: int, positions: int, active: bool):
+        """Begins to measure.
+
+        Args:
+          total_steps, first_step: where training ends and where it (re)starts.
+          positions: positions of a batch, padding included.
+          active: whether this process shows anything.
+        """
+        from rich import progress
+        from rich.console import Console
+
+        self._positions = positions
+        self._started = time.perf_counter()
+        self._since, self._tokens, self._steps = self._started, 0, 0
+        self._total, self._first = total_steps, first_step
+        self._active = active
+        console = Console(file=sys.stderr)
+        self._lines = not console.is_terminal
+        self._bar = progress.Progress(
+            progress.TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
+            progress.BarColumn(),
+            progress.TextColumn("{task.description}"),
+            progress.TimeRemainingColumn(),
+            console=console,
+            disable=not active or self._lines,
+        )
+        self._task = self._bar.add_task("compiling", total=total_steps, completed=first_step)
+        self._text = "compiling"
+        self._bar.start()
+
+    def step(self, tokens: int) -> None:
+        self._tokens += tokens
+        self._steps += 1
+        self._bar.update(self._task, advance=1)
+
+    def interval(self, step: int, averages: Mapping[str, float]) -> dict[str, float]:
+        """Reports since the last call; returns the speeds for throughput.jsonl."""
+        now = time.perf_counter()
+        elapsed = max(1e-9, now - self._since)
+        speeds = {
+            "real_tokens_per_second": self._tokens / elapsed,
+            "seconds_per_step": elapsed / max(1, self._steps),
+            "padding_share": 1 - self._tokens / max(1, self._steps * self._positions),
+        }
+        self._since, self._tokens, self._steps = now, 0, 0
+        self._text = (
+            f"loss {averages['loss']:.4f}  {speeds['real_tokens_per_second']:,.0f} real tokens/s  "
+            f"padding {speeds['padding_share']:.1%}"
+        )
+        self._bar.update(self._task, description=self._text)
+        if self._active and self._lines:
+            left = (self._total - step) * speeds["seconds_per_step"]
+            print(f"step {step}/{self._total}  {self._text}  {left:,.0f} s left", file=sys.stderr)
+        return speeds
+
+    def pause(self) -> None:
+        """Restarts the clock of the interval, so that evaluation does not count as training."""
+        self._since, self._tokens, self._steps = time.perf_counter(), 0, 0
+
+    def close(self) -> None:
+        self._bar.stop()

@@ -1,0 +1,95 @@
+"""BERT's optimiser and learning-rate schedule, rule by rule (google-research/bert, optimization.py)."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import optax
+
+
+def bert_schedule(peak: float, warmup_steps: int, total_steps: int) -> optax.Schedule:
+    """Linear warm-up to `peak`, then the line that falls from `peak` at step 0 to 0 at the end.
+
+    The decay is not restarted at the end of the warm-up: there the rate drops from the peak to
+    (1 - warmup_steps / total_steps) of it, as in the original. It is 0 at step 0.
+    """
+
+    def schedule(step: jax.Array) -> jax.Array:
+        step = jnp.asarray(step, jnp.float32)
+        warmup = step / max(1, warmup_steps)
+        decay = 1.0 - jnp.minimum(step, total_steps) / total_steps
+        return peak * jnp.where(step < warmup_steps, warmup, decay)
+
+    return schedule
+
+
+def scale_by_bert_adam(
+    b1: float = 0.9, b2: float = 0.999, eps: float = 1e-6
+) -> optax.GradientTransformation:
+    """Adam's direction without bias correction: m / (sqrt(v) + eps)."""
+
+    def init(params: Any) -> optax.ScaleByAdamState:
+        def zeros():
+            return jax.tree.map(jnp.zeros_like, params)
+
+        return optax.ScaleByAdamState(count=jnp.zeros([], jnp.int32), mu=zeros(), nu=zeros())
+
+    def update(grads: Any, state: optax.ScaleByAdamState, params: Any = None):
+        del params
+        mu = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state.mu, grads)
+        nu = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * g * g, state.nu, grads)
+        updates = jax.tree.map(lambda m, v: m / (jnp.sqrt(v) + eps), mu, nu)
+        return updates, optax.ScaleByAdamState(count=state.count + 1, mu=mu, nu=nu)
+
+    return optax.GradientTransformation(init, update)
+
+
+def decayed(params: Any) -> Any:
+    """Which parameters weight decay applies to: all but LayerNorm's and biases."""
+
+    def decays(path: tuple, _: Any) -> bool:
+        names = [str(getattr(key, "key", key)) for key in path]
+        return names[-1] != "bias" and "layer_norm" not in names
+
+    return jax.tree_util.tree_map_with_path(decays, params)
+
+
+def make_optimizer(
+    config: ml_collections.ConfigDict, total_steps: int
+) -> tuple[optax.GradientTransformation, optax.Schedule]:
+    """Builds the optimiser that a config names.
+
+    Args:
+      config: name (`bert` or `adamw`), learning_rate (the peak), warmup_steps or warmup_share,
+        weight_decay, clip_norm, b1, b2, eps.
+      total_steps: where the decay reaches 0.
+
+    Returns:
+      The transformation and its schedule. `bert` is the original's: no bias correction, the
+      original's schedule. `adamw` is today's standard: bias correction, and a linear decay that
+      begins at the peak.
+    """
+    warmup = config.get("warmup_steps") or int(total_steps * config.warmup_share)
+    peak = config.learning_rate
+    if config.name == "bert":
+        direction = scale_by_bert_adam(config.b1, config.b2, config.eps)
+        schedule = bert_schedule(peak, warmup, total_steps)
+    elif config.name == "adamw":
+        direction = optax.scale_by_adam(config.b1, config.b2, config.eps)
+        schedule = optax.join_schedules(
+            [
+                optax.linear_schedule(0.0, peak, max(1, warmup)),
+                optax.linear_schedule(peak, 0.0, max(1, total_steps - warmup)),
+            ],
+            [warmup],
+        )
+    else:
+        raise ValueError(f"optimizer.name must be 'bert' or 'adamw'; found {config.name!r}")
+    optimizer = optax.chain(
+        optax.clip_by_global_norm(config.clip_norm),
+        direction,
+        optax.add_decayed_weights(config.weight_decay, mask=decayed),
+        optax.scale_by_learning_rate(schedule),
+    )
+    return optimizer, schedule

@@ -1,0 +1,95 @@
+"""The folder of a run: which config it belongs to, and on what it ran."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jax
+import ml_collections
+
+from biobert_jax.errors import TrainingError
+
+MAY_CHANGE = ("log_every", "checkpoint", "loader", "profile")
+"""Parts of a config that change nothing about the result: a run may go on with other values."""
+
+
+def prepare(workdir: Path, config: ml_collections.ConfigDict) -> None:
+    """Creates a run's folder, or checks that it is this config's.
+
+    Raises:
+      TrainingError: the folder belongs to another config; names what differs.
+    """
+    path = workdir / "config.json"
+    ours = json.loads(config.to_json_best_effort())
+    if path.is_file():
+        theirs = json.loads(path.read_text(encoding="utf-8"))
+        differing = [
+            f"{name} is {there!r} there and {here!r} here"
+            for name, there, here in _differences(theirs, ours)
+            if name.split(".")[0] not in MAY_CHANGE
+        ]
+        if differing:
+            raise TrainingError(
+                f"{path}: this workdir belongs to another config: {'; '.join(differing[:5])}"
+                f"{f' and {len(differing) - 5} more' if len(differing) > 5 else ''}. "
+                "Choose another --workdir, or repeat its config to resume it"
+            )
+        return
+    if jax.process_index() == 0:
+        workdir.mkdir(parents=True, exist_ok=True)
+        write_json(path, ours)
+        write_json(workdir / "environment.json", environment())
+
+
+def _differences(there: Any, here: Any, name: str = "") -> list[tuple[str, Any, Any]]:
+    if isinstance(there, dict) and isinstance(here, dict):
+        return [
+            difference
+            for key in sorted(there.keys() | here.keys())
+            for difference in _differences(
+                there.get(key), here.get(key), f"{name}.{key}" if name else key
+            )
+        ]
+    return [] if there == here else [(name, there, here)]
+
+
+def environment() -> dict[str, Any]:
+    """Versions, devices and commit."""
+    names = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "tokenizers")
+    devices = jax.devices()
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: importlib.metadata.version(name) for name in names},
+        "devices": {"count": len(devices), "kind": devices[0].device_kind},
+        "processes": jax.process_count(),
+        "cpus": os.cpu_count(),
+        "commit": commit(),
+    }
+
+
+def commit() -> str | None:
+    """The commit of the source tree, with `-dirty` where it was changed; None outside git."""
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes a file that is either the old one or the whole new one."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,86 @@
+"""What the experiments of all tasks share; each config file changes what its result needs."""
+
+import ml_collections
+
+
+def defaults() -> ml_collections.ConfigDict:
+    """Every setting that the training loop reads, with BERT's values."""
+    config = ml_collections.ConfigDict()
+    config.seed = 0
+    # random | a workdir | a Hugging Face folder | hf://owner/name | a TensorFlow prefix
+    config.init = "hf://dmis-lab/biobert-base-cased-v1.1"
+    # For init=random: a vocab.txt (empty: one is trained on the training text) and its casing.
+    config.vocab = ""
+    config.lowercase = False
+    config.vocab_size = 8000
+
+    # For init=random: the architecture; else the checkpoint's. Dropout applies to both.
+    config.model = ml_collections.ConfigDict()
+    config.model.hidden_size = 768
+    config.model.num_hidden_layers = 12
+    config.model.num_attention_heads = 12
+    config.model.intermediate_size = 3072
+    config.model.max_position_embeddings = 512
+    config.model.dropout = 0.1
+
+    config.compute = ml_collections.ConfigDict()
+    config.compute.dtype = "float32"  # or bfloat16; parameters, softmax and LayerNorm stay float32
+    config.compute.remat = False
+    config.compute.unroll = 1  # layers in one turn of the compiled loop; 0: all
+
+    config.batch = ml_collections.ConfigDict()
+    config.batch.packed = True
+    config.batch.row_length = 256
+    config.batch.max_sequences = 32  # that a row may hold
+    config.batch.sequences = 32  # per step, on average: the paper's batch size
+    config.batch.rows = 0  # per step; 0: as many as hold `sequences`
+    config.batch.eval_rows = 16
+
+    config.train = ml_collections.ConfigDict()
+    config.train.epochs = 10
+    config.train.steps = 0  # 0: as many as the epochs have
+    config.train.micro_batches = 1
+    config.train.shard_state = False  # spread parameters and optimiser state over the devices
+    config.train.evaluate_every = 0  # steps; 0: at the end only
+    config.train.select = "last"  # or best: the checkpoint with the highest validation score
+
+    config.optimizer = ml_collections.ConfigDict()
+    config.optimizer.name = "bert"  # or adamw
+    config.optimizer.learning_rate = 5e-5
+    config.optimizer.warmup_share = 0.1
+    config.optimizer.warmup_steps = 0  # 0: warmup_share of all steps
+    config.optimizer.weight_decay = 0.01
+    config.optimizer.clip_norm = 1.0
+    config.optimizer.b1 = 0.9
+    config.optimizer.b2 = 0.999
+    config.optimizer.eps = 1e-6
+
+    config.checkpoint = ml_collections.ConfigDict()
+    config.checkpoint.every = 200  # steps; 0: at the end only
+    config.checkpoint.keep_last = 1
+    config.checkpoint.keep_best = 1
+    config.checkpoint.keep_steps = ()
+    config.checkpoint.asynchronous = True
+
+    config.loader = ml_collections.ConfigDict()
+    config.loader.threads = 2
+    config.loader.prefetch = 8
+
+    config.log_every = 10
+    return config
+
+
+def shrink(config: ml_collections.ConfigDict) -> None:
+    """Makes a config's `debug` variant: a tiny encoder, the generated corpus, seconds on a CPU."""
+    config.init = "random"
+    config.vocab_size = 1000
+    config.model.hidden_size = 64
+    config.model.num_hidden_layers = 2
+    config.model.num_attention_heads = 2
+    config.model.intermediate_size = 128
+    config.batch.row_length = 128
+    config.batch.sequences = 16
+    config.batch.eval_rows = 8
+    config.train.epochs = 1
+    config.optimizer.learning_rate = 1e-3
+    config.log_every = 5

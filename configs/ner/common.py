@@ -1,0 +1,54 @@
+"""What the nine NER experiments share."""
+
+import ml_collections
+
+from configs.common import defaults, shrink
+
+
+def ner(dataset: str, variant: str) -> ml_collections.ConfigDict:
+    """The paper's fine-tuning settings for a dataset.
+
+    Section 4.1 of the paper searches batch sizes 16, 32, 64 and epochs 5, 10, 20 on the validation
+    set; its README trains on train + devel with the values found. These are run_ner.py's defaults
+    (batch 32, 10 epochs, 5e-5); see docs/architecture.md for what differs on purpose.
+
+    Args:
+      dataset: a name of `datasets.ner.DATASETS`.
+      variant: "" (train + devel, test the last state), `search` (train on train alone and select on
+        devel) or `debug`.
+    """
+    config = defaults()
+    config.task = "ner"
+    config.dataset = ml_collections.ConfigDict()
+    config.dataset.name = dataset
+    config.dataset.path = ""  # a folder with train.tsv, devel.tsv, test.tsv; else TFDS downloads
+    config.dataset.train_on = "train+devel"  # or train
+    config.dataset.scheme = "BIO"  # or BIOES, the paper's ablation
+    config.dataset.limit = 0  # sentences per split; 0: all
+
+    # As long as the longest window: attention costs least, and 98% of the positions are real.
+    config.batch.row_length = 128
+    config.batch.max_sequences = 16
+
+    config.windows = ml_collections.ConfigDict()
+    config.windows.max_length = 128  # pieces of a sequence, [CLS] and [SEP] included
+    config.windows.overlap = 32  # pieces that windows of a long sentence share
+    config.windows.truncate = False  # cut long sentences instead, as run_ner.py does
+
+    # The paper's grid, for experiments.sweep.
+    config.search_space = (
+        ("batch.sequences", (16, 32, 64)),
+        ("optimizer.learning_rate", (5e-5, 3e-5, 1e-5)),
+        ("train.epochs", (5, 10, 20)),
+    )
+    if variant == "search":
+        config.dataset.train_on = "train"
+        config.train.select = "best"
+        config.train.evaluate_every = 200
+    elif variant == "debug":
+        shrink(config)
+        config.dataset.name = "synthetic"
+        config.dataset.limit = 200
+    elif variant:
+        raise ValueError(f"variant {variant!r}: expected none, 'search' or 'debug'")
+    return config

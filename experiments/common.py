@@ -1,0 +1,118 @@
+"""What the entry points share: flags, devices, the checkpoint to start from."""
+
+import dataclasses
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from absl import flags
+from ml_collections import config_flags
+
+if TYPE_CHECKING:
+    from biobert_jax.interop.checkpoint import Checkpoint
+    from biobert_jax.models.config import BertConfig
+    from biobert_jax.text.wordpiece import WordPieceTokenizer
+
+CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment, e.g. configs/ner/s800.py")
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; one that exists is resumed.")
+COORDINATOR = flags.DEFINE_string(
+    "coordinator", None, "host:port of process 0, for several processes."
+)
+PROCESSES = flags.DEFINE_integer("num_processes", None, "How many processes train together.")
+PROCESS_ID = flags.DEFINE_integer("process_id", None, "The number of this one, from 0.")
+flags.mark_flags_as_required(["config", "workdir"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """The encoder that an experiment begins with."""
+
+    checkpoint: "Checkpoint | None"
+    architecture: "BertConfig"
+    tokenizer: "WordPieceTokenizer"
+
+
+def setup() -> None:
+    """Logging, the compilation cache, and the other processes where there are any."""
+    import jax
+
+    logging.basicConfig(format="%(levelname).1s %(message)s", stream=sys.stderr, force=True)
+    logging.getLogger().setLevel(logging.WARNING)
+    logging.getLogger("absl").setLevel(logging.WARNING)  # Orbax tells forty lines a checkpoint
+    logging.getLogger("biobert_jax").setLevel(logging.INFO)
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "biobert_jax" / "xla"
+    jax.config.update(
+        "jax_compilation_cache_dir", os.environ.get("JAX_COMPILATION_CACHE_DIR", str(cache))
+    )
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    if COORDINATOR.value is not None:
+        jax.config.update("jax_cpu_collectives_implementation", "gloo")
+        jax.distributed.initialize(COORDINATOR.value, PROCESSES.value, PROCESS_ID.value)
+
+
+def start(config, training_texts) -> Start:
+    """Resolves `config.init`; for `random`, builds what a checkpoint would have brought.
+
+    Args:
+      config: init, vocab, lowercase, vocab_size, model.
+      training_texts: a function that gives the texts to train a vocabulary on where none is given.
+    """
+    from biobert_jax.interop.load import load_checkpoint
+    from biobert_jax.interop.workdir import read_workdir
+    from biobert_jax.models.config import BertConfig
+    from biobert_jax.text.vocabulary import train_vocabulary
+    from biobert_jax.text.wordpiece import WordPieceTokenizer
+
+    sizes = config.model.to_dict()
+    dropout = sizes.pop("dropout")
+    rates = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
+    checkpoint = load_checkpoint(config.init, read_workdir)
+    if checkpoint is not None:
+        architecture = dataclasses.replace(checkpoint.config, **rates)
+        tokenizer = WordPieceTokenizer(checkpoint.vocabulary, checkpoint.lowercase)
+        return Start(checkpoint, architecture, tokenizer)
+    vocabulary = config.vocab or train_vocabulary(
+        training_texts(), config.vocab_size, config.lowercase
+    )
+    tokenizer = WordPieceTokenizer.from_vocabulary(vocabulary, config.lowercase)
+    return Start(None, BertConfig(vocab_size=tokenizer.vocab_size, **sizes, **rates), tokenizer)
+
+
+def card(start: Start, task: str, **more) -> dict:
+    """What a checkpoint carries so that it can be used without its data."""
+    return {
+        "task": task,
+        "architecture": start.architecture.to_dict(),
+        "vocabulary": start.tokenizer.vocabulary,
+        "lowercase": start.tokenizer.lowercase,
+        **more,
+    }
+
+
+def initial_params(start: Start, labels=None):
+    """A function from fresh parameters to those that training starts with; None for random."""
+    from biobert_jax.interop.load import initial_params as restore
+
+    if start.checkpoint is None:
+        return None
+
+    def initial(fresh):
+        params, report = restore(fresh, start.checkpoint, labels)
+        logging.getLogger("biobert_jax").info("initial parameters: %s", report)
+        return params
+
+    return initial
+
+
+def write_results(config, results: dict | None) -> None:
+    """Writes results.json, from the first process."""
+    import jax
+
+    from biobert_jax.training.workdir import write_json
+
+    if results is None or jax.process_index() != 0:
+        return
+    head = {"task": config.task, "dataset": config.dataset.name, "seed": config.seed}
+    write_json(Path(WORKDIR.value) / "results.json", head | results)

@@ -1,0 +1,60 @@
+"""Fine-tunes and scores named entity recognition.
+
+python -m experiments.ner --config=configs/ner/ncbi_disease.py --workdir=runs/ncbi \
+    --config.init=INIT --config.dataset.path=DIR --config.seed=1
+"""
+
+from pathlib import Path
+
+from absl import app
+
+from experiments import common
+
+
+def main(argv):
+    del argv
+    # Heavy imports wait until the flags are read, so that --help answers at once.
+    from biobert_jax.errors import told_to_user
+
+    with told_to_user():
+        run(common.CONFIG.value, Path(common.WORKDIR.value))
+
+
+def run(config, workdir):
+    import jax.numpy as jnp
+
+    from biobert_jax.datasets.conll import label_set
+    from biobert_jax.datasets.ner import load_splits
+    from biobert_jax.models.heads import TokenClassifier
+    from biobert_jax.reports.tables import print_ner_scores
+    from biobert_jax.tasks.ner import NerTask, Windowing
+    from biobert_jax.training.loop import train_and_evaluate
+
+    common.setup()
+    splits = load_splits(**config.dataset)
+    labels = label_set(splits["train"], config.dataset.scheme)
+    start = common.start(config, lambda: (" ".join(s.words) for s in splits["train"]))
+    model = TokenClassifier(
+        start.architecture,
+        dtype=jnp.dtype(config.compute.dtype),
+        remat=config.compute.remat,
+        unroll=config.compute.unroll,
+        num_labels=len(labels),
+        classifier_dropout=config.model.dropout,
+    )
+    task = NerTask(
+        splits,
+        labels,
+        start.tokenizer,
+        model,
+        Windowing(**config.windows),
+        common.card(start, "ner", labels=labels, windows=config.windows.to_dict()),
+    )
+    results = train_and_evaluate(config, task, workdir, common.initial_params(start, labels))
+    common.write_results(config, results)
+    if results is not None:
+        print_ner_scores(results)
+
+
+if __name__ == "__main__":
+    app.run(main)
