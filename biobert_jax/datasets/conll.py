@@ -164,12 +164,39 @@ def check_labels(labels: Sequence[str], file: ConllFile) -> None:
                 )
 
 
+def read_text(path: Path) -> str:
+    """Returns the text of a UTF-8 file, gzipped or not, without its byte order mark.
+
+    Raises:
+      DataError: it cannot be read, or is not UTF-8.
+    """
+    try:
+        data = path.read_bytes()
+        if data[:2] == b"\x1f\x8b":
+            data = gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{at(path)}: cannot be read ({error}); expected a readable text file, gzipped or not. "
+            "Check the name, or copy the file again."
+        ) from error
+    skipped = len(_BOM) if data.startswith(_BOM) else 0
+    try:
+        return data[skipped:].decode("utf-8")
+    except UnicodeDecodeError as error:
+        position = skipped + error.start
+        line = data.count(b"\n", 0, position) + 1
+        raise DataError(
+            f"{at(path, line)}: byte {position} (0x{data[position]:02x}) is not UTF-8; expected "
+            "UTF-8 text. Save the file as UTF-8 (for example: iconv -f ISO-8859-1 -t UTF-8)."
+        ) from error
+
+
 def _read_raw(path: Path) -> tuple[list[Sentence], int]:
     """Returns the sentences with their tags as they stand, and the number of documents."""
     sentences, documents = [], 0
     words: list[str] = []
     tags: list[str] = []
-    lines = _decode(path).split("\n")
+    lines = read_text(path).split("\n")
     for number, line in enumerate([*lines, ""], start=1):
         line = line.rstrip(" \t\r")
         starts_document = line.startswith("-DOCSTART-")
@@ -209,29 +236,6 @@ def _columns(line: str, path: Path, number: int) -> tuple[str, str]:
             "the tag, or make the tags the last column."
         )
     return word, tag
-
-
-def _decode(path: Path) -> str:
-    """Returns the text of a file, gzipped or not, without its byte order mark."""
-    try:
-        data = path.read_bytes()
-        if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(
-            f"{at(path)}: cannot be read ({error}); expected a readable text file, gzipped or not. "
-            "Check the name, or copy the file again."
-        ) from error
-    skipped = len(_BOM) if data.startswith(_BOM) else 0
-    try:
-        return data[skipped:].decode("utf-8")
-    except UnicodeDecodeError as error:
-        position = skipped + error.start
-        line = data.count(b"\n", 0, position) + 1
-        raise DataError(
-            f"{at(path, line)}: byte {position} (0x{data[position]:02x}) is not UTF-8; expected "
-            "UTF-8 text. Save the file as UTF-8 (for example: iconv -f ISO-8859-1 -t UTF-8)."
-        ) from error
 
 
 def _normalise(path: Path, raw: Sequence[Sentence], documents: int, scheme: str) -> ConllFile:
@@ -298,6 +302,9 @@ def _find_splits(folder: Path) -> Mapping[str, Path]:
         stems = _STEMS.get(split, (split,))
         wanted = {s + x + z for s in stems for x in SUFFIXES for z in ("", ".gz")}
         matches = [name for name in names if name in wanted]
+        # Some copies of the public archives have dev.tsv as well, from older code.
+        if f"{split}.tsv" in matches:
+            matches = [f"{split}.tsv"]
         if len(matches) > 1:
             raise DataError(
                 f"{at(folder)}: {', '.join(matches)} could each be the split {split!r}; expected "

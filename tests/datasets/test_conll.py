@@ -241,9 +241,12 @@ def test_a_folder_that_lacks_a_split_or_has_it_twice(write, tmp_path):
     ):
         read_folder(tmp_path)
     write(PLAIN, "dev.tsv")
-    write(PLAIN, "devel.tsv")
-    with pytest.raises(DataError, match=r"dev\.tsv, devel\.tsv could each be the split 'devel'"):
+    write(PLAIN, "valid.tsv")
+    with pytest.raises(DataError, match=r"dev\.tsv, valid\.tsv could each be the split 'devel'"):
         read_folder(tmp_path)
+    write(PLAIN, "test.tsv")
+    write(PLAIN, "devel.tsv")
+    assert read_folder(tmp_path)["devel"].path.endswith("devel.tsv")
 
 
 def test_labels_come_from_the_data(write):
