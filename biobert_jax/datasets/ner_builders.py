@@ -12,7 +12,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -85,7 +85,7 @@ class BiomedicalNer(tfds.core.GeneratorBasedBuilder):
     """The eight public sets, and BC5CDR's two in one as "bc5cdr"."""
 
     VERSION = tfds.core.Version("1.0.0")
-    BUILDER_CONFIGS = [NerConfig(name=name, folders=FOLDERS[name]) for name in FOLDERS]  # noqa: RUF012
+    BUILDER_CONFIGS: ClassVar = [NerConfig(name=name, folders=FOLDERS[name]) for name in FOLDERS]
 
     @property
     def url_infos(self) -> dict[str, tfds.download.checksums.UrlInfo]:
@@ -108,10 +108,10 @@ class BiomedicalNer(tfds.core.GeneratorBasedBuilder):
                 theirs: _read_split(archive, ours, self.builder_config.folders)
                 for ours, theirs in SPLITS.items()
             }
-        return {split: _examples(sentences) for split, sentences in splits.items()}
+        return {split: self._generate_examples(found) for split, found in splits.items()}
 
-    def _generate_examples(self) -> None:
-        raise AssertionError("the generators of the splits come from _split_generators")
+    def _generate_examples(self, sentences: list[Sentence]) -> Iterator[tuple[int, dict]]:
+        return _examples(sentences)
 
 
 class I2b2Va2010(tfds.core.GeneratorBasedBuilder):
@@ -141,11 +141,11 @@ class I2b2Va2010(tfds.core.GeneratorBasedBuilder):
                 "2010 i2b2/VA, which cannot be downloaded freely. "
                 f"{self.MANUAL_DOWNLOAD_INSTRUCTIONS}"
             ) from None
-        sentences = read_i2b2_folder(folder)
-        return {theirs: _examples(sentences[ours]) for ours, theirs in SPLITS.items()}
+        found = read_i2b2_folder(folder)
+        return {theirs: self._generate_examples(found[ours]) for ours, theirs in SPLITS.items()}
 
-    def _generate_examples(self) -> None:
-        raise AssertionError("the generators of the splits come from _split_generators")
+    def _generate_examples(self, sentences: list[Sentence]) -> Iterator[tuple[int, dict]]:
+        return _examples(sentences)
 
 
 def merge(by_type: Mapping[str, list[Sentence]]) -> list[Sentence]:
@@ -220,6 +220,6 @@ def _read_split(archive: zipfile.ZipFile, split: str, folders: Mapping[str, str]
     return by_type[""] if "" in by_type else merge(by_type)
 
 
-def _examples(sentences: list[Sentence]) -> Iterator[tuple[int, dict[str, object]]]:
+def _examples(sentences: list[Sentence]) -> Iterator[tuple[int, dict]]:
     for number, sentence in enumerate(sentences):
         yield number, {"words": sentence.words, "tags": sentence.tags, "line": sentence.line}

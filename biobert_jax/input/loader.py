@@ -1,8 +1,8 @@
 """Batches of packed rows, by step number, through Grain.
 
-A batch is a function of the plan and its number alone, and each process lays out only its own rows of
-it: the same batches come out for any number of processes, devices and worker threads, and the position
-in the data is one integer.
+A batch is a function of the plan and its number alone, and each process lays out only its own rows
+of it: the same batches come out for any number of processes, devices and worker threads, and the
+position in the data is one integer.
 """
 
 import dataclasses

@@ -79,8 +79,8 @@ def plan_rows(
     """Best-fit packing of sequences, taken in the given order, into rows.
 
     Each sequence goes to the fullest open row that still holds it. When none does and `open_rows`
-    are open already, the fullest of them is closed. Sequences thus stay within a bounded distance of
-    their place in `order`, so that a shuffled order stays shuffled.
+    are open already, the fullest of them is closed. Sequences thus stay within a bounded distance
+    of their place in `order`, so that a shuffled order stays shuffled.
 
     Args:
       lengths: [n] tokens of each sequence.
@@ -150,8 +150,8 @@ def lay_out(
 
     Returns:
       int32 arrays: the features (`token` [R, S], `sequence` [R, N], the others [R, slots]) and
-      segment_ids, position_ids [R, S]; cls_positions [R, N], where each sequence starts (0 in unused
-      slots); sequence_index [R, N], which example it is (-1 in unused slots).
+      segment_ids, position_ids [R, S]; cls_positions [R, N], where each sequence starts (0 in
+      unused slots); sequence_index [R, N], which example it is (-1 in unused slots).
     """
     count = len(rows)
     shape = {

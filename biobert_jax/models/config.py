@@ -1,4 +1,4 @@
-"""The architecture's sizes, as Google's bert_config.json and Hugging Face's config.json name them."""
+"""The architecture's sizes, named as in bert_config.json (Google) and config.json (Hugging Face)."""
 
 import dataclasses
 import json

@@ -1,9 +1,9 @@
 """Dropout from a counter-based hash: cheap, and independent of how an array is laid over devices.
 
-JAX's default generator (threefry, 20 rounds) costs about a fifth of a fine-tuning step on a CPU. The
-mask needs independence between elements, not cryptographic strength: 32-bit integer hashing of the
-element's index under a key that threefry made passes that test, fuses into whatever reads the mask,
-and gives each element the same bit on one device and on a thousand.
+JAX's default generator (threefry, 20 rounds) costs about a fifth of a fine-tuning step on a CPU.
+The mask needs independence between elements, not cryptographic strength: 32-bit integer hashing of
+the element's index under a key that threefry made passes that test, fuses into whatever reads the
+mask, and gives each element the same bit on one device and on a thousand.
 """
 
 import math

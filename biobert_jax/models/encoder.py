@@ -146,7 +146,7 @@ class Encoder(nn.Module):
     """Embeddings and the stack of layers.
 
     Layer parameters are stacked on a leading axis [L, ...] whether the compiled program loops over
-    them (`unroll=1`) or is unrolled (`unroll=num_hidden_layers`), so checkpoints do not depend on it.
+    them (`unroll=1`) or is unrolled (`unroll=0`), so that checkpoints do not depend on it.
 
     Attributes:
       config: sizes.

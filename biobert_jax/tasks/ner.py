@@ -3,7 +3,6 @@
 import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -152,12 +151,6 @@ class NerTask:
     """
 
     name = "ner"
-    predictions = {"tags": "token"}
-    features = {
-        "input_ids": Feature("token"),
-        "token_type_ids": Feature("token"),
-        "labels": Feature("token", pad=IGNORED),
-    }
 
     def __init__(
         self,
@@ -171,7 +164,7 @@ class NerTask:
         """Featurises the splits.
 
         Args:
-          splits: gold sentences (IOB2 tags) of `train`, `validation`, `test`; absent ones are empty.
+          splits: gold sentences (IOB2 tags) of `train`, `validation`, `test`.
           labels: label names in the order of the classifier's outputs; with E- and S- labels among
             them, sentences are converted to BIOES for the model and back for the score.
           tokenizer: the checkpoint's.
@@ -179,6 +172,12 @@ class NerTask:
           windowing: what becomes of long sentences.
           card: what checkpoints carry.
         """
+        self.predictions = {"tags": "token"}
+        self.features = {
+            "input_ids": Feature("token", pad=tokenizer.pad_id),
+            "token_type_ids": Feature("token"),
+            "labels": Feature("token", pad=IGNORED),
+        }
         self.model = model
         self.labels = list(labels)
         self.card = card
@@ -225,9 +224,9 @@ class NerTask:
     def evaluate(self, split, predictions, directory):
         featurized = self._featurized[split]
         sentences = self._sentences[split]
-        outside = self.labels.index("O")
-        ids = words_from_windows(featurized, [p["tags"] for p in predictions], outside)
-        predicted = [to_bio([self.labels[i] for i in of_sentence]) for of_sentence in ids]
+        names = [*self.labels, "O"]  # index -1: no window read the word
+        ids = words_from_windows(featurized, [p["tags"] for p in predictions], fill=-1)
+        predicted = [to_bio([names[i] for i in of_sentence]) for of_sentence in ids]
         results = evaluation.score([list(s.tags) for s in sentences], predicted)
         results["truncated_words"] = featurized.truncated_words
         if directory is not None:

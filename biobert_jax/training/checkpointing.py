@@ -1,7 +1,7 @@
 """Checkpoints of a run, through Orbax.
 
-Each checkpoint holds the training state, the position in the data, and the task's card: what it takes
-to use the model without the data it was trained on.
+Each checkpoint holds the training state, the position in the data, and the task's card: what it
+takes to use the model without the data it was trained on.
 """
 
 import json

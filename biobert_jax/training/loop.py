@@ -31,12 +31,11 @@ from biobert_jax.training.optimizer import make_optimizer
 from biobert_jax.training.preemption import Preemption
 from biobert_jax.training.sharding import (
     make_mesh,
-    over_rows,
     replicated,
     state_shardings,
     to_devices,
 )
-from biobert_jax.training.state import TrainState, make_init, make_predict_step, make_train_step
+from biobert_jax.training.state import make_init, make_predict_step, make_train_step
 
 logger = logging.getLogger(__name__)
 

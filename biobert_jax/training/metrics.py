@@ -1,7 +1,7 @@
 """What training reports, and where: metrics.jsonl, TensorBoard events, a progress bar.
 
-metrics.jsonl holds only what is a function of the config and the data, so that two runs of one config
-can be compared line by line; speeds go to TensorBoard and to throughput.jsonl.
+metrics.jsonl holds only what is a function of the config and the data, so that two runs of one
+config can be compared line by line; speeds go to TensorBoard and to throughput.jsonl.
 """
 
 import json

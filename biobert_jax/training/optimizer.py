@@ -1,4 +1,7 @@
-"""BERT's optimiser and learning-rate schedule, rule by rule (google-research/bert, optimization.py)."""
+"""BERT's optimiser and learning-rate schedule, rule by rule.
+
+Source: google-research/bert, optimization.py.
+"""
 
 from typing import Any
 

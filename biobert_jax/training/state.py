@@ -55,8 +55,8 @@ def make_train_step(
     are added up over the whole global batch before anything is divided by them.
 
     Returns:
-      A function (state, batch) -> (state, metrics). Metrics: `sums` and `weights` of each part of the
-      loss, `grad_norm` before clipping, `learning_rate`, `tokens` (real ones).
+      A function (state, batch) -> (state, metrics). Metrics: `sums` and `weights` of each part of
+      the loss, `grad_norm` before clipping, `learning_rate`, `tokens` (real ones).
     """
 
     def loss_fn(params, batch, weights, rng):
