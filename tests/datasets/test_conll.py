@@ -4,7 +4,7 @@ import gzip
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biobert_jax.datasets.conll import (
@@ -104,6 +104,7 @@ def test_unusual_white_space_belongs_to_words(write):
     assert file.sentences[0].words == ("\u00a0", "in vitro", "x\u2028y", "\u3000")
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(stretches.filter(bool), st.randoms(use_true_random=False)), min_size=1, max_size=3
@@ -131,6 +132,7 @@ def test_any_sentences_come_back(tmp_path_factory, drawn, separator, newline, sc
     assert all(lines[s.line - 1].startswith(s.words[0] + separator) for s in file.sentences)
 
 
+@settings(deadline=None)
 @given(stretches)
 def test_schemes_convert_without_loss(parts):
     bio = bio_of(parts)
