@@ -19,12 +19,14 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from biobert_jax.text.basic import basic_words, split_at_whitespace
 from biobert_jax.text.wordpiece import SPECIAL_TOKENS, WordPieceTokenizer
 
+# A busy machine is no failure.
+GENERATED = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 CASES = [pytest.param(False, id="cased"), pytest.param(True, id="uncased")]
 
 
@@ -137,7 +139,7 @@ def texts_with_vocabulary(draw) -> tuple[str, bool, list[str]]:
 
 
 @pytest.mark.parametrize("lowercase", CASES)
-@settings(max_examples=500, deadline=None)
+@GENERATED
 @given(text=UNICODE)
 @example(text="a\u302e\U0001d165")  # the only kind of marks that NFD reorders and Mn leaves
 def test_basic_words_of_generated_unicode(lowercase: bool, text: str):
@@ -162,7 +164,7 @@ def test_basic_words_of_every_kind_of_character(lowercase: bool):
     assert letters > 15_000
 
 
-@settings(max_examples=500, deadline=None)
+@GENERATED
 @given(texts_with_vocabulary())
 def test_pieces_of_generated_unicode(case: tuple[str, bool, list[str]]):
     text, lowercase, vocabulary = case
@@ -175,7 +177,7 @@ def test_pieces_of_generated_unicode(case: tuple[str, bool, list[str]]):
     assert sorted(set(encoding.word_ids.tolist())) == list(range(len(words)))
 
 
-@settings(max_examples=500, deadline=None)
+@GENERATED
 @given(texts_with_vocabulary())
 @example(("a\u302e\U0001d165", True, [*SPECIAL_TOKENS, "a\U0001d165", "##\u302e"]))
 @example(("a\u302e\U0001d165b", True, [*SPECIAL_TOKENS, "a", "##\U0001d165", "##\u302eb"]))
@@ -207,7 +209,7 @@ def assert_gives_piece(source: str, piece: str, lowercase: bool) -> None:
 
 
 @pytest.mark.parametrize("lowercase", CASES)
-@settings(max_examples=200, deadline=None)
+@GENERATED
 @given(words=st.lists(UNICODE, max_size=8))
 def test_words_are_encoded_one_by_one(lowercase: bool, words: list[str]):
     vocabulary = [*SPECIAL_TOKENS, *sorted({piece for c in set(TRICKY) for piece in (c, "##" + c)})]
@@ -220,6 +222,7 @@ def test_words_are_encoded_one_by_one(lowercase: bool, words: list[str]):
         assert encoding.offsets[of_word].tolist() == tokenizer.encode(word).offsets.tolist()
 
 
+@GENERATED
 @given(text=UNICODE)
 def test_splitting_at_whitespace_keeps_every_character(text: str):
     parts = split_at_whitespace(text)

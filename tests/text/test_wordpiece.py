@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from biobert_jax.errors import DataError
@@ -128,12 +128,14 @@ def test_text_without_words(uncased: WordPieceTokenizer, text: str):
 TEXTS = st.lists(st.text("abk é\tİΣ中.\u200b", max_size=12), max_size=6)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TEXTS)
 def test_a_batch_is_its_members(uncased: WordPieceTokenizer, texts: list[str]):
     for text, encoding in zip(texts, uncased.encode_batch(texts), strict=True):
         assert_equal(encoding, uncased.encode(text))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(TEXTS, max_size=5))
 def test_a_batch_of_words_is_its_members(uncased: WordPieceTokenizer, batch: list[list[str]]):
     for words, encoding in zip(batch, uncased.encode_words_batch(batch), strict=True):
