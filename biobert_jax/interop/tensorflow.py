@@ -124,7 +124,7 @@ def _read_params(prefix: Path, config: BertConfig) -> Params:
         shapes = reader.get_variable_to_shape_map()
         rows = _checked_rows(prefix, shapes, config)
         tensors = {place.name: _read(reader, name) for name, place in rows.items()}
-    except (tf.errors.OpError, RuntimeError, ValueError) as error:
+    except (tf.errors.OpError, RuntimeError, ValueError, LookupError) as error:
         size = sum(path.stat().st_size for path in prefix.parent.glob(f"{prefix.name}.data-*"))
         raise CheckpointError(
             f"{at(prefix)}: TensorFlow cannot read it, with {size:,} bytes of data "
