@@ -28,6 +28,11 @@ _INVISIBLE = re.compile(
     "[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]"
 )
 
+# Some publishers put blanks around every tag: "CO <sub>2</sub> ) and", "( <i>P</i> < 0.05)". What a
+# sub- or superscript belongs to is a formula, a number or a unit, not a word like "with".
+_SCRIPT_BASE = re.compile(r"(?:[A-Z0-9)\]][a-z]{0,2}|(?<![^\W\d_])(?:[mcdkn]?m|kg|[a-z]))\s+$")
+_PUSHED_AWAY = re.compile(r"(?<=[(\[]) (?=\S)|(?<=\S) (?=[)\],;:.]+(?:\s|$))")
+
 MATHML = "{http://www.w3.org/1998/Math/MathML}"
 # Mathematics that does not survive being written in one line.
 _TWO_DIMENSIONAL = {MATHML + name for name in ("mfrac", "mtable", "munderover", "msqrt", "mroot")}
@@ -91,7 +96,7 @@ def inline_text(element: etree._Element) -> str:
         return normalise(element.text or "")
     parts: list[str] = []
     append_text(element, parts)
-    return normalise("".join(parts))
+    return _PUSHED_AWAY.sub("", normalise("".join(parts)))
 
 
 def append_text(element: etree._Element, parts: list[str]) -> None:
@@ -99,10 +104,14 @@ def append_text(element: etree._Element, parts: list[str]) -> None:
     if element.text:
         parts.append(element.text)
     for child in element:
+        tail = child.tail or ""
+        if child.tag in ("sub", "sup") and not tail[:1].isalnum():
+            before = "".join(parts[-3:])
+            if before[-1:].isspace() and _SCRIPT_BASE.search(before):
+                parts[-3:] = [before.rstrip()]
         if isinstance(child.tag, str):  # not an entity reference that nothing defines
             append_inline(child, parts)
-        if child.tail:
-            parts.append(child.tail)
+        parts.append(tail)
 
 
 def append_inline(element: etree._Element, parts: list[str]) -> None:

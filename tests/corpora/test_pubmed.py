@@ -91,6 +91,15 @@ def test_sections_keep_their_order_and_labels_are_an_option(write):
         ("Ca<sup>2+</sup>, mm<sup>3</sup>, CD8<sup>+</sup>", "Ca2+, mm3, CD8+"),
         ("10<sup>6</sup> and 10<sup>-3</sup> <b>M</b>", "10^6 and 10^-3 M"),
         ("Lox<sup>P </sup>mice", "LoxP mice"),
+        (
+            "CO <sub>2</sub> ), NO <sub>2</sub> <sup>-</sup> and Na <sup>+</sup> .",
+            "CO2), NO2- and Na+.",
+        ),
+        ("( <i>P</i> = 1), mm <sup>2</sup> , 10 <sup>6</sup> cells", "(P = 1), mm2, 10^6 cells"),
+        (
+            "with <sup>13</sup>C, of <sub>V</sub>O and by <sup>1</sup> H",
+            "with 13C, of VO and by 1 H",
+        ),
         ("&#945;-tubulin &alpha;&nbsp;&#xb1;&#x2009;2 &amp; &lt;", "α-tubulin α ± 2 & <"),
         ("na\u00efve nai\u0308ve zero\u200bwidth", "naïve naïve zerowidth"),
         ("cut.(ABSTRACT TRUNCATED AT 250 WORDS)", "cut."),
