@@ -1,10 +1,16 @@
-"""A workdir of ours as a checkpoint to start from."""
+"""A workdir of ours as a checkpoint to start from, and a checkpoint as a workdir."""
 
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
+
+from biobert_jax.errors import CheckpointError, at
 from biobert_jax.interop.checkpoint import Checkpoint
 from biobert_jax.models.config import BertConfig
-from biobert_jax.training.checkpointing import read_card
+from biobert_jax.training.checkpointing import Checkpoints, read_card
+from biobert_jax.training.state import TrainState
+from biobert_jax.training.workdir import write_json
 
 
 def read_workdir(workdir: Path) -> Checkpoint:
@@ -22,3 +28,27 @@ def read_workdir(workdir: Path) -> Checkpoint:
         labels=card.get("labels"),
         source=f"{workdir} (step {step})",
     )
+
+
+def write_workdir(workdir: Path, checkpoint: Checkpoint) -> None:
+    """Writes a model as a run that has not made a step, for `config.init` and the console script.
+
+    Raises:
+      CheckpointError: the folder holds something.
+      TrainingError: it cannot be written.
+    """
+    if workdir.exists() and any(workdir.iterdir()):
+        raise CheckpointError(f"{at(workdir)}: not empty; name a new folder to write the model to")
+    workdir.mkdir(parents=True, exist_ok=True)
+    card = {
+        "architecture": checkpoint.config.to_dict(),
+        "vocabulary": checkpoint.vocabulary,
+        "lowercase": checkpoint.lowercase,
+        "labels": checkpoint.labels,
+    }
+    checkpoints = Checkpoints(workdir, keep_best=0, asynchronous=False)
+    params = jax.device_put(checkpoint.params)
+    checkpoints.save(TrainState(jnp.zeros([], jnp.int32), params, {}), {}, card)
+    checkpoints.wait()
+    checkpoints.close()
+    write_json(workdir / "config.json", {"converted_from": checkpoint.source})

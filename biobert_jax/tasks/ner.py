@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from biobert_jax.datasets.conll import Sentence, to_bio, to_bioes
+from biobert_jax.errors import DataError
 from biobert_jax.evaluation import ner as evaluation
 from biobert_jax.input.packing import IGNORED, Example, Feature
 from biobert_jax.models.heads import TokenClassifier
 from biobert_jax.tasks.losses import count_labels, cross_entropy_sum
 from biobert_jax.tasks.windows import owners, window_starts
-from biobert_jax.text.wordpiece import WordPieceTokenizer
+from biobert_jax.text.wordpiece import Encoding, WordPieceTokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,14 @@ class Windowing:
     max_length: int = 128
     overlap: int = 32
     truncate: bool = False
+
+    def __post_init__(self):
+        if self.max_length <= SPECIALS or not 0 <= self.overlap < self.max_length - SPECIALS:
+            raise DataError(
+                f"windows of {self.max_length} pieces that share {self.overlap}: windows.max_length "
+                f"must be more than {SPECIALS} ([CLS] and [SEP]), windows.overlap less than what "
+                "that leaves"
+            )
 
 
 @dataclasses.dataclass
@@ -73,13 +82,30 @@ def featurize(
 
     Returns:
       Examples with input_ids, token_type_ids, labels [n] (IGNORED except at first pieces) and
-      first_pieces [n], which is 1 at the first piece of each word.
+      word_ids [n], the word's index at the first piece of each word and -1 elsewhere.
+    """
+    encodings = tokenizer.encode_words_batch(sentences)
+    return featurize_encodings(encodings, list(map(len, sentences)), tags, tokenizer, windowing)
+
+
+def featurize_encodings(
+    encodings: Sequence[Encoding],
+    words: Sequence[int],
+    tags: Sequence[Sequence[int]] | None,
+    tokenizer: WordPieceTokenizer,
+    windowing: Windowing,
+) -> Featurized:
+    """Does `featurize`'s work on sentences that are in pieces already, such as running text.
+
+    Args:
+      encodings: the pieces of each sentence.
+      words: how many words each has; at least one.
+      tags, tokenizer, windowing: as in `featurize`.
     """
     out = Featurized([], np.zeros(0, np.int64), np.zeros(0, np.int64), [])
     of_sentence, first_words = [], []
     size = windowing.max_length - SPECIALS
-    for s, encoding in enumerate(tokenizer.encode_words_batch(sentences)):
-        count = len(sentences[s])
+    for s, (encoding, count) in enumerate(zip(encodings, words, strict=True)):
         pieces = np.bincount(encoding.word_ids, minlength=count)
         ranges = window_starts(pieces, size, windowing.overlap)
         if len(ranges) > 1 and windowing.truncate:
@@ -143,6 +169,22 @@ def words_from_windows(
     return out
 
 
+def _check_tags(
+    split: str,
+    tags: Sequence[Sequence[str]],
+    sentences: Sequence[Sentence],
+    ids: Mapping[str, int],
+) -> None:
+    for of_sentence, sentence in zip(tags, sentences, strict=True):
+        for number, tag in enumerate(of_sentence):
+            if tag not in ids:
+                raise DataError(
+                    f"{split}, the sentence of line {sentence.line}: {sentence.words[number]!r} has "
+                    f"the label {tag!r}, which no training sentence has; the model's are "
+                    f"{', '.join(ids)}. Train on sentences that have it (is dataset.limit too low?)"
+                )
+
+
 class NerTask:
     """Tags words; see `tasks.protocol.Task` for the methods.
 
@@ -171,7 +213,16 @@ class NerTask:
           model: the classifier, with as many outputs as labels.
           windowing: what becomes of long sentences.
           card: what checkpoints carry.
+
+        Raises:
+          DataError: a tag is none of the labels, or a window is longer than the model can read.
         """
+        limit = model.config.max_position_embeddings
+        if windowing.max_length > limit:
+            raise DataError(
+                f"windows.max_length is {windowing.max_length}, but the model has position "
+                f"embeddings for {limit} pieces; lower windows.max_length"
+            )
         self.predictions = {"tags": "token"}
         self.features = {
             "input_ids": Feature("token", pad=tokenizer.pad_id),
@@ -187,6 +238,7 @@ class NerTask:
         self._featurized = {}
         for split, sentences in splits.items():
             tags = [to_bioes(s.tags) if self._bioes else s.tags for s in sentences]
+            _check_tags(split, tags, sentences, ids)
             self._featurized[split] = featurize(
                 [s.words for s in sentences],
                 [[ids[tag] for tag in of_sentence] for of_sentence in tags],

@@ -1,0 +1,165 @@
+"""Marking the entities of raw text with a token classifier."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from biobert_jax.datasets.conll import to_bio
+from biobert_jax.datasets.spans import spans_of_tags
+from biobert_jax.errors import CheckpointError
+from biobert_jax.evaluation.ner import BARE_TYPE
+from biobert_jax.inference.packed import run_packed
+from biobert_jax.interop.checkpoint import Checkpoint
+from biobert_jax.interop.load import load_checkpoint
+from biobert_jax.models.heads import TokenClassifier
+from biobert_jax.tasks.ner import Windowing, featurize_encodings, words_from_windows
+from biobert_jax.text.casing import warn_of_capitals
+from biobert_jax.text.sentences import split_sentences
+from biobert_jax.text.wordpiece import Encoding, WordPieceTokenizer
+
+
+class Entity(NamedTuple):
+    """An entity of a text."""
+
+    start: int  # in characters (code points); `text == source[start:end]`
+    end: int
+    type: str  # "entity" where the labels are bare B and I
+    text: str
+    score: float  # the probability of its least certain word's label, 0-1
+
+
+@dataclasses.dataclass(frozen=True)
+class Annotator:
+    """A token classifier, ready to be applied; see `load_annotator`.
+
+    Attributes:
+      apply: a jitted function (params, batch) -> label probabilities [B, S, L].
+      params: the classifier's.
+      tokenizer: the checkpoint's.
+      labels: the names of the outputs; BIO, IOB1 or BIOES.
+      windowing: how long sentences are cut.
+    """
+
+    apply: Callable[[Any, Mapping[str, jax.Array]], jax.Array]
+    params: Any
+    tokenizer: WordPieceTokenizer
+    labels: Sequence[str]
+    windowing: Windowing
+
+    @property
+    def types(self) -> list[str]:
+        """The entity types that it knows, sorted."""
+        return sorted({label[2:] or BARE_TYPE for label in self.labels if label != "O"})
+
+
+def load_annotator(
+    source: str,
+    read_workdir: Callable[[Path], Checkpoint] | None = None,
+    dtype: str = "float32",
+    max_length: int = 128,
+) -> Annotator:
+    """Loads a token classifier.
+
+    Args:
+      source: a workdir of ours, a Hugging Face folder or a hub id; see `load_checkpoint`.
+      read_workdir: `interop.workdir.read_workdir`, where workdirs are to be read.
+      dtype: what matrix products are computed in.
+      max_length: pieces of a window, [CLS] and [SEP] included. Sentences that are longer are read
+        in windows that overlap by a quarter of it.
+
+    Raises:
+      CheckpointError: there is no such model, or it is no token classifier with labels of BIO.
+    """
+    checkpoint = load_checkpoint(source, read_workdir)
+    if checkpoint is None:
+        raise CheckpointError(f"{source}: names no trained model; give a workdir or a folder")
+    return make_annotator(checkpoint, dtype, max_length)
+
+
+def make_annotator(
+    checkpoint: Checkpoint, dtype: str = "float32", max_length: int = 128
+) -> Annotator:
+    """Builds an annotator from a checkpoint that has been read; see `load_annotator`."""
+    labels = checkpoint.labels
+    if labels is None or "classifier" not in checkpoint.params:
+        raise CheckpointError(
+            f"{checkpoint.source}: has no token classifier, only "
+            f"{', '.join(checkpoint.params)}; fine-tune it with experiments.ner first"
+        )
+    strange = [label for label in labels if label != "O" and label[0] not in "BIESLU"]
+    if "O" not in labels or strange:
+        raise CheckpointError(
+            f"{checkpoint.source}: its labels are {', '.join(labels)}; expected O and B-, I- "
+            "(E-, S-) of some types, as a model for named entities has"
+        )
+    max_length = min(max_length, checkpoint.config.max_position_embeddings)
+    model = TokenClassifier(checkpoint.config, dtype=jnp.dtype(dtype), num_labels=len(labels))
+
+    @jax.jit
+    def apply(params, batch):
+        return jax.nn.softmax(model.apply({"params": params}, batch, deterministic=True)["logits"])
+
+    return Annotator(
+        apply,
+        {group: jax.device_put(checkpoint.params[group]) for group in ("encoder", "classifier")},
+        WordPieceTokenizer(checkpoint.vocabulary, checkpoint.lowercase),
+        labels,
+        Windowing(max_length, max_length // 4),
+    )
+
+
+def annotate(annotator: Annotator, texts: Sequence[str]) -> list[list[Entity]]:
+    """Finds the entities of texts.
+
+    Texts are split into sentences and these into the basic tokenizer's words, each of which gets a
+    label: that of its first piece, from the window in which it has the most context. Labels that
+    make no sense in sequence are read as conlleval reads them.
+
+    Args:
+      annotator: what `load_annotator` returned.
+      texts: each of any length.
+
+    Returns:
+      For each text its entities in order; none overlap, none crosses the end of a sentence.
+    """
+    warn_of_capitals(texts, annotator.tokenizer.lowercase)
+    sentences = [(t, *where) for t, text in enumerate(texts) for where in split_sentences(text)]
+    encodings = annotator.tokenizer.encode_batch([texts[t][a:b] for t, a, b in sentences])
+    # A sentence of control characters alone has no word.
+    kept = [i for i, encoding in enumerate(encodings) if len(encoding.ids)]
+    sentences, encodings = [sentences[i] for i in kept], [encodings[i] for i in kept]
+    words = [int(encoding.word_ids[-1]) + 1 for encoding in encodings]
+    windows = featurize_encodings(encodings, words, None, annotator.tokenizer, annotator.windowing)
+    probabilities = words_from_windows(
+        windows,
+        run_packed(
+            annotator.apply, annotator.params, windows.examples, annotator.windowing.max_length
+        ),
+        fill=0.0,
+    )
+    found: list[list[Entity]] = [[] for _ in texts]
+    for (t, start, _), encoding, of_words in zip(sentences, encodings, probabilities, strict=True):
+        found[t] += _entities(texts[t], start, encoding, of_words, annotator.labels)
+    return found
+
+
+def _entities(
+    text: str, sentence: int, encoding: Encoding, probabilities: np.ndarray, labels: Sequence[str]
+) -> list[Entity]:
+    """Reads a sentence's entities off the label probabilities of its words, [W, L]."""
+    best = probabilities.argmax(-1)
+    certainty = probabilities.max(-1)
+    first = np.flatnonzero(np.diff(encoding.word_ids, prepend=-1))
+    starts = sentence + np.minimum.reduceat(encoding.offsets[:, 0], first)
+    ends = sentence + np.maximum.reduceat(encoding.offsets[:, 1], first)
+    entities = []
+    for span in spans_of_tags(to_bio([labels[i] for i in best])):
+        start, end = int(starts[span.start]), int(ends[span.end - 1])
+        score = float(certainty[span.start : span.end].min())
+        entities.append(Entity(start, end, span.type or BARE_TYPE, text[start:end], score))
+    return entities

@@ -1,0 +1,98 @@
+"""Vectors of texts, from any encoder."""
+
+import logging
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from biobert_jax.inference.packed import run_packed
+from biobert_jax.interop.checkpoint import Checkpoint
+from biobert_jax.models.encoder import Encoder
+from biobert_jax.text.casing import warn_of_capitals
+from biobert_jax.text.wordpiece import WordPieceTokenizer
+
+logger = logging.getLogger(__name__)
+
+POOLINGS = ("none", "cls", "mean")
+SPECIALS = 2  # [CLS] and [SEP]
+
+
+class Embeddings(NamedTuple):
+    """The last layer's vectors, float32.
+
+    Attributes:
+      vectors: [N, D], one a text; without pooling [P, D], one a piece of any text.
+      starts: [N + 1]; without pooling, text i has the pieces starts[i]:starts[i + 1]; else None.
+      offsets: [P, 2]; without pooling, each piece's characters in its text; else None.
+    """
+
+    vectors: np.ndarray
+    starts: np.ndarray | None = None
+    offsets: np.ndarray | None = None
+
+
+def embed(
+    checkpoint: Checkpoint,
+    texts: Sequence[str],
+    pooling: str = "mean",
+    dtype: str = "float32",
+) -> Embeddings:
+    """Encodes texts.
+
+    A text of more pieces than the model has positions is read in stretches; how many such there
+    are is logged.
+
+    Args:
+      checkpoint: any model; only its encoder is used.
+      texts: each is one sequence.
+      pooling: `cls`, the vector of (the first stretch's) [CLS]; `mean`, that of the pieces of the
+        text without [CLS] and [SEP], zero where it has none; `none`, the pieces' own.
+      dtype: what matrix products are computed in.
+
+    Raises:
+      ValueError: another pooling.
+    """
+    if pooling not in POOLINGS:
+        raise ValueError(f"pooling is {pooling!r}; expected one of {', '.join(POOLINGS)}")
+    warn_of_capitals(texts, checkpoint.lowercase)
+    tokenizer = WordPieceTokenizer(checkpoint.vocabulary, checkpoint.lowercase)
+    row_length = checkpoint.config.max_position_embeddings
+    size = row_length - SPECIALS
+    encodings = tokenizer.encode_batch(texts)
+    examples, of_text = [], []
+    for t, encoding in enumerate(encodings):
+        for begin in range(0, max(1, len(encoding.ids)), size):
+            pieces = encoding.ids[begin : begin + size]
+            ids = np.array([tokenizer.cls_id, *pieces, tokenizer.sep_id], np.int32)
+            examples.append({"input_ids": ids, "token_type_ids": np.zeros_like(ids)})
+            of_text.append(t)
+    if len(examples) > len(texts):
+        long = sum(len(encoding.ids) > size for encoding in encodings)
+        logger.warning("%d texts are longer than %d pieces and read in stretches", long, size)
+
+    encoder = Encoder(checkpoint.config, dtype=jnp.dtype(dtype))
+
+    @jax.jit
+    def apply(params, batch):
+        return encoder.apply({"params": params}, batch, True).astype(jnp.float32)
+
+    values = run_packed(apply, checkpoint.params["encoder"], examples, row_length)
+    width = checkpoint.config.hidden_size
+    stretches: list[list[np.ndarray]] = [[] for _ in texts]
+    for t, value in zip(of_text, values, strict=True):
+        stretches[t].append(value)
+    if pooling == "cls":
+        first = [of_one[0][0] for of_one in stretches]
+        return Embeddings(np.array(first, np.float32).reshape(-1, width))
+    pieces = [np.concatenate([value[1:-1] for value in of_one]) for of_one in stretches]
+    if pooling == "mean":
+        means = [p.mean(0) if len(p) else np.zeros(width) for p in pieces]
+        return Embeddings(np.array(means, np.float32).reshape(-1, width))
+    return Embeddings(
+        np.concatenate([np.zeros((0, width), np.float32), *pieces]),
+        np.cumsum([0, *map(len, pieces)]),
+        np.concatenate([np.zeros((0, 2), np.int32), *(e.offsets for e in encodings)]),
+    )
