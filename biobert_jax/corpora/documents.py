@@ -79,6 +79,13 @@ def raise_rejected(rejected: Rejected) -> None:
     raise DataError(f"{rejected} (or read with on-error skip to set such input aside)")
 
 
+def rejection(error: DataError | RecursionError) -> str:
+    """The reason for a rejection in words."""
+    if isinstance(error, RecursionError):
+        return "elements are nested too deeply to be text"
+    return str(error)
+
+
 @contextlib.contextmanager
 def rejected_to(path: str | os.PathLike[str]) -> Iterator[OnError]:
     """The `skip` policy: gives an OnError that writes each rejection to `path` as a line of JSON.

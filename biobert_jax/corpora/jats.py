@@ -20,6 +20,7 @@ from biobert_jax.corpora.documents import (
     ReadStatistics,
     Rejected,
     raise_rejected,
+    rejection,
 )
 from biobert_jax.corpora.markup import append_inline, normalise, parse_xml, superscript
 from biobert_jax.corpora.streams import open_stream
@@ -102,9 +103,9 @@ def read_jats(
             if len(data) > MAX_ARTICLE_BYTES:
                 raise DataError(f"is longer than {MAX_ARTICLE_BYTES:,} bytes, which no article is")
             document = _document(parse_xml(data), source, options)
-        except DataError as error:
+        except (DataError, RecursionError) as error:
             statistics.rejected += 1
-            on_error(Rejected(source, "", str(error)))
+            on_error(Rejected(source, "", rejection(error)))
             continue
         if document.paragraphs:
             statistics.documents += 1

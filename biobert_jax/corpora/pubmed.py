@@ -27,6 +27,7 @@ from biobert_jax.corpora.documents import (
     ReadStatistics,
     Rejected,
     raise_rejected,
+    rejection,
 )
 from biobert_jax.corpora.markup import inline_text, normalise, parse_xml
 from biobert_jax.corpora.pubmed_records import Record, pubmed_records
@@ -185,9 +186,9 @@ def read_pubmed(
             continue
         try:
             document = _document(record, path, labels)
-        except DataError as error:
+        except (DataError, RecursionError) as error:
             statistics.rejected += 1
-            on_error(Rejected(path, record.position, str(error)))
+            on_error(Rejected(path, record.position, rejection(error)))
             continue
         if document.paragraphs:
             statistics.documents += 1

@@ -94,10 +94,15 @@ def test_a_doctypes_dtd_is_neither_loaded_nor_needed(tmp_path):
     assert outcome(read_jats, path) == ("Tα Kept αtext.", "")
 
 
-def test_deep_nesting_is_refused(tmp_path):
+@pytest.mark.parametrize("depth", [1_500, 100_000])
+def test_deep_nesting_is_refused(tmp_path, depth):
     path = tmp_path / "deep.xml"
-    path.write_text(ARTICLE.format("<italic>" * 100_000))
-    assert "malformed XML" in outcome(read_jats, path)[1]
+    for reader, body, tag in ((read_jats, ARTICLE, "sup"), (read_pubmed, CITATION, "i")):
+        nested = f"<{tag}>" * depth + f"</{tag}>" * depth
+        path.write_text(body.format(nested, ""))
+        text, said = outcome(reader, path)
+        assert text == ""
+        assert "nested too deeply" in said or "malformed XML" in said
 
 
 @pytest.mark.parametrize("reader", [read_pubmed, read_jats, read_lines])
