@@ -9,15 +9,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from biobert_jax.datasets.conll import to_bio
-from biobert_jax.datasets.spans import spans_of_tags
 from biobert_jax.errors import CheckpointError
-from biobert_jax.evaluation.ner import BARE_TYPE
 from biobert_jax.inference.packed import run_packed
 from biobert_jax.interop.checkpoint import Checkpoint
 from biobert_jax.interop.load import load_checkpoint
 from biobert_jax.models.heads import TokenClassifier
-from biobert_jax.tasks.ner import Windowing, featurize_encodings, words_from_windows
+from biobert_jax.tasks.ner import (
+    Windowing,
+    entity_spans,
+    featurize_encodings,
+    words_from_windows,
+)
 from biobert_jax.text.casing import warn_of_capitals
 from biobert_jax.text.sentences import split_sentences
 from biobert_jax.text.wordpiece import Encoding, WordPieceTokenizer
@@ -54,7 +56,7 @@ class Annotator:
     @property
     def types(self) -> list[str]:
         """The entity types that it knows, sorted."""
-        return sorted({label[2:] or BARE_TYPE for label in self.labels if label != "O"})
+        return sorted({entity_spans([label])[0].type for label in self.labels if label != "O"})
 
 
 def load_annotator(
@@ -158,8 +160,8 @@ def _entities(
     starts = sentence + np.minimum.reduceat(encoding.offsets[:, 0], first)
     ends = sentence + np.maximum.reduceat(encoding.offsets[:, 1], first)
     entities = []
-    for span in spans_of_tags(to_bio([labels[i] for i in best])):
+    for span in entity_spans([labels[i] for i in best]):
         start, end = int(starts[span.start]), int(ends[span.end - 1])
         score = float(certainty[span.start : span.end].min())
-        entities.append(Entity(start, end, span.type or BARE_TYPE, text[start:end], score))
+        entities.append(Entity(start, end, span.type, text[start:end], score))
     return entities

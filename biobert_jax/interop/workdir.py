@@ -1,7 +1,10 @@
 """A workdir of ours as a checkpoint to start from, and a checkpoint as a workdir."""
 
+import json
 from pathlib import Path
+from typing import Any
 
+import flax.struct
 import jax
 import jax.numpy as jnp
 
@@ -9,8 +12,6 @@ from biobert_jax.errors import CheckpointError, at
 from biobert_jax.interop.checkpoint import Checkpoint
 from biobert_jax.models.config import BertConfig
 from biobert_jax.training.checkpointing import Checkpoints, read_card
-from biobert_jax.training.state import TrainState
-from biobert_jax.training.workdir import write_json
 
 
 def read_workdir(workdir: Path) -> Checkpoint:
@@ -48,7 +49,14 @@ def write_workdir(workdir: Path, checkpoint: Checkpoint) -> None:
     }
     checkpoints = Checkpoints(workdir, keep_best=0, asynchronous=False)
     params = jax.device_put(checkpoint.params)
-    checkpoints.save(TrainState(jnp.zeros([], jnp.int32), params, {}), {}, card)
+    checkpoints.save(_Untrained(jnp.zeros([], jnp.int32), params), {}, card)
     checkpoints.wait()
     checkpoints.close()
-    write_json(workdir / "config.json", {"converted_from": checkpoint.source})
+    (workdir / "config.json").write_text(json.dumps({"converted_from": checkpoint.source}) + "\n")
+
+
+class _Untrained(flax.struct.PyTreeNode):
+    """What `read_card` reads of a `training.state.TrainState`."""
+
+    step: jax.Array
+    params: Any

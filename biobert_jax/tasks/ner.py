@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from biobert_jax.datasets.conll import Sentence, to_bio, to_bioes
+from biobert_jax.datasets.spans import Span, spans_of_tags
 from biobert_jax.errors import DataError
 from biobert_jax.evaluation import ner as evaluation
 from biobert_jax.input.packing import IGNORED, Example, Feature
@@ -39,7 +40,7 @@ class Windowing:
     def __post_init__(self):
         if self.max_length <= SPECIALS or not 0 <= self.overlap < self.max_length - SPECIALS:
             raise DataError(
-                f"windows of {self.max_length} pieces that share {self.overlap}: windows.max_length "
+                f"windows of {self.max_length} pieces sharing {self.overlap}: windows.max_length "
                 f"must be more than {SPECIALS} ([CLS] and [SEP]), windows.overlap less than what "
                 "that leaves"
             )
@@ -179,10 +180,22 @@ def _check_tags(
         for number, tag in enumerate(of_sentence):
             if tag not in ids:
                 raise DataError(
-                    f"{split}, the sentence of line {sentence.line}: {sentence.words[number]!r} has "
+                    f"{split}, sentence of line {sentence.line}: {sentence.words[number]!r} has "
                     f"the label {tag!r}, which no training sentence has; the model's are "
                     f"{', '.join(ids)}. Train on sentences that have it (is dataset.limit too low?)"
                 )
+
+
+def entity_spans(tags: Sequence[str]) -> list[Span]:
+    """Reads entities off predicted tags of any scheme, as conlleval does.
+
+    Returns:
+      Ranges of words; the type of bare tags is `evaluation.ner.BARE_TYPE`.
+    """
+    return [
+        span._replace(type=span.type or evaluation.BARE_TYPE)
+        for span in spans_of_tags(to_bio(tags))
+    ]
 
 
 class NerTask:
