@@ -134,8 +134,18 @@ def superscript(before: str, text: str) -> str:
 
 
 def _mathematics(element: etree._Element) -> str:
-    if any(e.tag in _TWO_DIMENSIONAL for e in element.iter()):
-        return ""
-    # Indentation inside MathML means nothing, a blank inside mtext does.
-    texts = (part.strip() for part in element.itertext(MATHML + "*", with_tail=False))
-    return "".join(texts)
+    parts = []
+    for part in element.iter(MATHML + "*"):
+        if part.tag in _TWO_DIMENSIONAL:
+            return ""
+        if not _is_accent(part):
+            # Indentation inside MathML means nothing.
+            parts.append((part.text or "").strip())
+    return "".join(parts)
+
+
+def _is_accent(element: etree._Element) -> bool:
+    """Whether it is the dot over V, the bar over x: marks that no one writes in a line."""
+    if element.tag != MATHML + "mo" or element.getparent().tag != MATHML + "mover":
+        return False
+    return element.getnext() is None

@@ -105,7 +105,7 @@ def test_sections_keep_their_order_and_labels_are_an_option(write):
         ("cut.(ABSTRACT TRUNCATED AT 250 WORDS)", "cut."),
         (
             'V <mml:math xmlns:mml="http://www.w3.org/1998/Math/MathML">\n <mml:mover><mml:mi>O'
-            "</mml:mi>\n <mml:mo>2</mml:mo></mml:mover>\n</mml:math> max",
+            "</mml:mi>\n <mml:mo>.</mml:mo></mml:mover>\n <mml:mn>2</mml:mn></mml:math> max",
             "V O2 max",
         ),
         ("a <mml:math><mml:mi>p</mml:mi></mml:math> of 1", "a p of 1"),
