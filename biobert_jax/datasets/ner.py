@@ -1,9 +1,18 @@
 """The sentences of an NER set, from a local folder or through TFDS."""
 
+import logging
 from pathlib import Path
 
-from biobert_jax.datasets.conll import Sentence, check_labels, label_set, read_folder
+from biobert_jax.datasets.conll import (
+    ConllFile,
+    Sentence,
+    check_labels,
+    label_set,
+    read_folder,
+)
 from biobert_jax.errors import DataError
+
+logger = logging.getLogger(__name__)
 
 I2B2 = "i2b2_2010"
 DATASETS = (
@@ -39,6 +48,8 @@ def load_ner(
     """
     if path is not None:
         files = read_folder(path)
+        for split in ("train", "devel", "test"):
+            _log_repairs(files[split])
         labels = label_set(files["train"].sentences)
         for split in ("devel", "test"):
             check_labels(labels, files[split])
@@ -51,6 +62,16 @@ def load_ner(
         )
     splits = _load_tfds(dataset, data_dir)
     return {**splits, "train_dev": splits["train"] + splits["devel"]}
+
+
+def _log_repairs(file: ConllFile) -> None:
+    if file.repaired:
+        logger.warning(
+            "%s: %d tags continue no entity of their type; each now begins one, as conlleval reads "
+            "them",
+            file.path,
+            file.repaired,
+        )
 
 
 def _load_tfds(dataset: str, data_dir: str | Path | None) -> dict[str, list[Sentence]]:
