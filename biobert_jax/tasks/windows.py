@@ -26,8 +26,10 @@ def window_starts(pieces_per_word: np.ndarray, size: int, overlap: int) -> list[
             ranges.append((first, count))
             return ranges
         ranges.append((first, last))
-        # The next window begins with the last words of this one that fit into the overlap.
-        begin = int(np.searchsorted(ends, ends[last - 1] - overlap, side="left")) + 1
+        # The next window begins with the last words of this one that fit into the overlap, or with
+        # fewer where the word that it is for would not fit behind them.
+        before = max(ends[last - 1] - overlap, ends[last] - size)
+        begin = int(np.searchsorted(ends, before, side="left")) + 1
         first = min(max(begin, first + 1), last)
 
 
