@@ -25,6 +25,8 @@ from biobert_jax.training.state import TrainState
 FOLDER = "checkpoints"
 SELECTED_BY = "score"
 
+logger = logging.getLogger(__name__)
+
 
 class Checkpoints:
     """The checkpoints of one workdir."""
@@ -55,6 +57,7 @@ class Checkpoints:
                 )
             )
         self._path = workdir.absolute() / FOLDER
+        self._saving: int | None = None
         self._manager = ocp.CheckpointManager(
             self._path,
             options=ocp.CheckpointManagerOptions(
@@ -80,6 +83,8 @@ class Checkpoints:
         step = int(state.step)
         if step in self._manager.all_steps():
             return
+        self.wait()
+        self._saving = step
         try:
             self._manager.save(
                 step,
@@ -91,7 +96,7 @@ class Checkpoints:
                 metrics=None if score is None else {SELECTED_BY: score},
             )
         except (OSError, ValueError, RuntimeError) as error:
-            raise self._failed(step, error) from error
+            raise self._failed(error) from error
 
     def wait(self) -> None:
         """Waits until everything is on disk.
@@ -103,14 +108,13 @@ class Checkpoints:
             self._manager.wait_until_finished()
             self._manager.check_for_errors()
         except (OSError, ValueError, RuntimeError) as error:
-            raise self._failed(None, error) from error
+            raise self._failed(error) from error
 
-    def _failed(self, step: int | None, error: Exception) -> TrainingError:
-        what = f"the checkpoint of step {step}" if step is not None else "a checkpoint"
+    def _failed(self, error: Exception) -> TrainingError:
         good = self.latest()
-        reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else repr(error)
         return TrainingError(
-            f"{self._path}: {what} could not be written ({reason}). "
+            f"{self._path}: the checkpoint of step {self._saving} could not be written "
+            f"({_first_line(error)}). "
             + (f"The checkpoint of step {good} is whole. " if good is not None else "")
             + "Make room or choose another --workdir, then give the same command to go on"
         )
@@ -119,22 +123,42 @@ class Checkpoints:
         """The newest finished checkpoint's step."""
         return max(finished_steps(self._path), default=None)
 
-    def best(self) -> int | None:
-        """The best-scoring checkpoint's step; the newest where none has a score."""
-        return self._manager.best_step() if self._manager.best_step() is not None else self.latest()
+    def best(self) -> tuple[int, float] | None:
+        """Step and score of the best-scoring checkpoint; None where none has a score."""
+        step = self._manager.best_step()
+        metrics = None if step is None else self._manager.metrics(step)
+        return None if metrics is None else (step, metrics[SELECTED_BY])
 
     def restore(self, step: int, abstract: TrainState) -> tuple[TrainState, dict[str, Any]]:
-        """Reads a state into the shapes and shardings of `abstract`, and the position with it."""
-        restored = self._manager.restore(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardRestore(abstract), position=ocp.args.JsonRestore()
-            ),
-        )
+        """Reads a state into the shapes and shardings of `abstract`, and the position with it.
+
+        Raises:
+          CheckpointError: the checkpoint is damaged.
+        """
+        try:
+            restored = self._manager.restore(
+                step,
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardRestore(abstract), position=ocp.args.JsonRestore()
+                ),
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise CheckpointError(
+                f"{self._path / str(step)}: this checkpoint cannot be read ({_first_line(error)}). "
+                "Move it away to go on from an earlier one, or from the start if there is none"
+            ) from error
         return restored["state"], restored["position"]
 
     def close(self) -> None:
-        self._manager.close()
+        """Lets go of the folder. A save that failed is told by `wait`, not here."""
+        try:
+            self._manager.close()
+        except (OSError, ValueError, RuntimeError):
+            logger.debug("a save failed before the checkpoints were closed", exc_info=True)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [repr(error)])[0][:300]
 
 
 def finished_steps(path: Path) -> list[int]:

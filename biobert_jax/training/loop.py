@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import ml_collections
 import numpy as np
 from jax.sharding import Mesh
@@ -35,7 +36,12 @@ from biobert_jax.training.sharding import (
     state_shardings,
     to_devices,
 )
-from biobert_jax.training.state import make_init, make_predict_step, make_train_step
+from biobert_jax.training.state import (
+    TrainState,
+    make_init,
+    make_predict_step,
+    make_train_step,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -58,15 +64,22 @@ def train_and_evaluate(
       What results.json says; None where SIGTERM ended the run early, saved.
 
     Raises:
-      TrainingError: the workdir is another config's, the loss is no number, a save failed.
-      DataError: there is nothing to train on.
+      TrainingError: the workdir is another config's, the loss is no number, a save failed, a
+        setting has no such value.
+      DataError: there is nothing to train on, or too little for `train.steps`.
     """
+    check_config(config)
     workdirs.prepare(workdir, config)
     mesh = make_mesh()
 
     # ---- Data: one plan for all epochs; a batch is a function of its number.
     batches = training_batches(config, task, mesh)
     total_steps = config.train.steps or len(batches)
+    if total_steps > len(batches):
+        raise DataError(
+            f"train.steps is {total_steps}, but {config.train.epochs} epochs have only "
+            f"{len(batches)} steps; raise train.epochs"
+        )
     log_packing(batches, total_steps)
 
     # ---- State: shapes first, then shardings, then values, so that nothing ever lies elsewhere.
@@ -84,6 +97,8 @@ def train_and_evaluate(
     # ---- What to start from: this run's last checkpoint, else what the config says.
     options = config.checkpoint.to_dict()
     every = options.pop("every")
+    if config.train.select == "best":
+        options["keep_best"] = max(1, options["keep_best"])
     checkpoints = Checkpoints(workdir, **options)
     data = iterate(batches, **config.loader)
     interval = Interval()
@@ -132,6 +147,7 @@ def train_and_evaluate(
             interval = Interval()
 
     def save(score: float | None = None) -> None:
+        check_saveable(state, checkpoints)
         position = {"data": encode_state(data.get_state()), "interval": interval.save()}
         checkpoints.save(state, position, task.card, score)
 
@@ -144,13 +160,8 @@ def train_and_evaluate(
                 pending = (step, metrics)
                 if step == first_step + 1:
                     settle()
+                    logger.info("step %d: first step done, compilation included", step)
                     progress.pause()
-                if preemption.requested(step):
-                    settle()
-                    save()
-                    checkpoints.wait()
-                    logger.warning("SIGTERM: saved step %d; the same command goes on", step)
-                    return None
                 evaluate_now = config.train.evaluate_every and (
                     step % config.train.evaluate_every == 0 and step < total_steps
                 )
@@ -167,18 +178,26 @@ def train_and_evaluate(
                 elif every and step % every == 0:
                     settle()
                     save()
+                # After what else this step calls for, so that nothing is missing on resuming.
+                if preemption.requested(step):
+                    settle()
+                    save()
+                    checkpoints.wait()
+                    logger.warning("SIGTERM: saved step %d; the same command goes on", step)
+                    return None
             settle()
 
-        # ---- The end: score the last state, keep it, and test the one that selection names.
+        # ---- The end: keep the last state, score it, and test the one that selection names.
+        save()  # before it is scored: from here on, a signal loses nothing
+        checkpoints.wait()
         results: dict[str, Any] = {"step": int(state.step)}
         if task.examples("validation"):
             results["validation"] = evaluator(state.params, "validation", workdir)
-        save(task.score(results["validation"]) if "validation" in results else None)
-        checkpoints.wait()
-        if config.train.select == "best" and checkpoints.best() not in (None, results["step"]):
-            results["step"] = checkpoints.best()
-            state, _ = checkpoints.restore(checkpoints.best(), abstract)
-            results["validation"] = evaluator(state.params, "validation", workdir)
+            best = checkpoints.best() if config.train.select == "best" else None
+            if best is not None and best[1] > task.score(results["validation"]):
+                results["step"] = best[0]
+                state, _ = checkpoints.restore(best[0], abstract)
+                results["validation"] = evaluator(state.params, "validation", workdir)
         if task.examples("test"):
             results["test"] = evaluator(state.params, "test", workdir)
         return results
@@ -186,6 +205,24 @@ def train_and_evaluate(
         progress.close()
         writers.close()
         checkpoints.close()
+
+
+def check_config(config: ml_collections.ConfigDict) -> None:
+    """Raises TrainingError for settings that have no such value."""
+    for name, value, allowed in (
+        ("train.select", config.train.select, ("last", "best")),
+        ("optimizer.name", config.optimizer.name, ("bert", "adamw")),
+    ):
+        if value not in allowed:
+            raise TrainingError(f"config.{name} is {value!r}; expected one of {', '.join(allowed)}")
+    for name, value in (
+        ("train.epochs", config.train.epochs),
+        ("train.micro_batches", config.train.micro_batches),
+        ("batch.eval_rows", config.batch.eval_rows),
+        ("log_every", config.log_every),
+    ):
+        if value < 1:
+            raise TrainingError(f"config.{name} is {value}; expected at least 1")
 
 
 def training_batches(config: ml_collections.ConfigDict, task: Task, mesh: Mesh) -> PackedBatches:
@@ -221,7 +258,9 @@ class Evaluator:
     def __call__(self, params: Any, split: str, workdir: Path | None = None) -> dict[str, Any]:
         """Returns the task's scores; with a workdir, writes its predictions there."""
         directory = workdir / "predictions" if workdir and jax.process_index() == 0 else None
-        return self._task.evaluate(split, self.predictions(params, split), directory)
+        predictions = self.predictions(params, split)
+        with workdirs.writing(directory or Path(split)):
+            return self._task.evaluate(split, predictions, directory)
 
     def predictions(self, params: Any, split: str) -> list[dict[str, np.ndarray]]:
         """What the task predicts for each example of a split, in order."""
@@ -251,10 +290,34 @@ def check_finite(metrics: Mapping[str, Any], step: int, checkpoints: Checkpoints
     loss = sum(float(value) for value in metrics["sums"].values())
     if math.isfinite(loss) and math.isfinite(float(metrics["grad_norm"])):
         return
+    raise _diverged(
+        f"step {step}: the loss is {loss} and the gradient's norm {float(metrics['grad_norm'])}",
+        checkpoints,
+    )
+
+
+def check_saveable(state: TrainState, checkpoints: Checkpoints) -> None:
+    """Raises TrainingError where the parameters are not finite.
+
+    The loss of a step is that before its update: a step can have a good loss and leave parameters
+    that are worth no checkpoint.
+    """
+    if not _all_finite(state.params):
+        raise _diverged(
+            f"step {int(state.step)}: its update left parameters not finite", checkpoints
+        )
+
+
+@jax.jit
+def _all_finite(params: Any) -> jax.Array:
+    return jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(params)]))
+
+
+def _diverged(what: str, checkpoints: Checkpoints) -> TrainingError:
     checkpoints.wait()
     good = checkpoints.latest()
-    raise TrainingError(
-        f"step {step}: the loss is {loss} and the gradient's norm {float(metrics['grad_norm'])}. "
+    return TrainingError(
+        f"{what}. "
         + (
             f"The last good checkpoint is that of step {good}. "
             if good is not None

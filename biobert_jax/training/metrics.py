@@ -4,6 +4,7 @@ metrics.jsonl holds only what is a function of the config and the data, so that 
 config can be compared line by line; speeds go to TensorBoard and to throughput.jsonl.
 """
 
+import contextlib
 import json
 import math
 import sys
@@ -14,6 +15,8 @@ from typing import Any
 
 import numpy as np
 from clu import metrics as clu_metrics
+
+from biobert_jax.training.workdir import writing
 
 METRICS = "metrics.jsonl"
 THROUGHPUT = "throughput.jsonl"
@@ -61,30 +64,67 @@ class Writers:
         self._active = active
         if not active:
             return
-        from tensorboardX import SummaryWriter
-
+        self._workdir = workdir
         self._files = {}
-        for name in (METRICS, THROUGHPUT):
-            keep_until(workdir / name, resumed_at)
-            self._files[name] = open(workdir / name, "a", encoding="utf-8")  # noqa: SIM115
-        self._board = SummaryWriter(
-            str(workdir / "tensorboard"), purge_step=resumed_at + 1 if resumed_at else None
-        )
+        with writing(workdir):
+            for name in (METRICS, THROUGHPUT):
+                keep_until(workdir / name, resumed_at)
+                self._files[name] = open(workdir / name, "a", encoding="utf-8")  # noqa: SIM115
+            self._board = Board(workdir / "tensorboard", resumed_at)
 
     def write(self, name: str, step: int, values: Mapping[str, float]) -> None:
-        """Appends a line to metrics.jsonl or throughput.jsonl, and the same to TensorBoard."""
+        """Appends a line to metrics.jsonl or throughput.jsonl, and the same to TensorBoard.
+
+        Raises:
+          TrainingError: there is no space left.
+        """
         if not self._active:
             return
-        self._files[name].write(json.dumps({"step": step, **values}) + "\n")
-        self._files[name].flush()
-        for key, value in values.items():
-            self._board.add_scalar(key, value, step)
+        with writing(self._workdir / name):
+            self._files[name].write(json.dumps({"step": step, **values}) + "\n")
+            self._files[name].flush()
+            self._board.write(step, values)
 
     def close(self) -> None:
-        if self._active:
-            self._board.close()
-            for file in self._files.values():
-                file.close()
+        """Closes the files; every line was flushed when it was written."""
+        if not self._active:
+            return
+        for closing in (self._board, *self._files.values()):
+            # A line that a full disk refused stays in the buffer; that was told when it happened.
+            with contextlib.suppress(OSError):
+                closing.close()
+
+
+class Board:
+    """TensorBoard events.
+
+    Written in the caller's thread: in tensorboardX's own writer a full disk ends the background
+    thread, and the program then waits for ever on its queue.
+    """
+
+    def __init__(self, folder: Path, resumed_at: int):
+        """Begins a file; TensorBoard then forgets what earlier files say after `resumed_at`."""
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto.event_pb2 import Event, SessionLog
+        from tensorboardX.summary import scalar
+
+        self._event, self._scalar = Event, scalar
+        folder.mkdir(exist_ok=True)
+        self._writer = EventsWriter(str(folder / "events"))
+        if resumed_at:
+            start = SessionLog(status=SessionLog.START)
+            self._writer.write_event(
+                Event(wall_time=time.time(), step=resumed_at + 1, session_log=start)
+            )
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        for name, value in values.items():
+            summary = self._scalar(name, value)
+            self._writer.write_event(self._event(wall_time=time.time(), step=step, summary=summary))
+        self._writer.flush()
+
+    def close(self) -> None:
+        self._writer.close()
 
 
 def keep_until(path: Path, step: int) -> None:

@@ -11,6 +11,8 @@ from jax.experimental import multihost_utils
 class Preemption:
     """While active, SIGTERM asks the loop to save and leave instead of ending the program.
 
+    Evaluation is not interrupted: the request is seen when it is done.
+
     In a job of several processes JAX's coordination service spreads the request, so that all of
     them stop after the same step.
     """

@@ -52,7 +52,8 @@ def make_train_step(
     """Builds one update.
 
     The batch's gradient is the same however many micro-batches it is taken in: the losses' weights
-    are added up over the whole global batch before anything is divided by them.
+    are added up over the whole global batch before anything is divided by them. Dropout draws other
+    masks for another number of micro-batches, but the same ones for any number of devices.
 
     Returns:
       A function (state, batch) -> (state, metrics). Metrics: `sums` and `weights` of each part of

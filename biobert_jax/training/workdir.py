@@ -1,10 +1,12 @@
 """The folder of a run: which config it belongs to, and on what it ran."""
 
+import contextlib
 import importlib.metadata
 import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +23,18 @@ def prepare(workdir: Path, config: ml_collections.ConfigDict) -> None:
     """Creates a run's folder, or checks that it is this config's.
 
     Raises:
-      TrainingError: the folder belongs to another config; names what differs.
+      TrainingError: the folder belongs to another config (names what differs), or it cannot be
+        written.
     """
     path = workdir / "config.json"
     ours = json.loads(config.to_json_best_effort())
     if path.is_file():
-        theirs = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            theirs = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise TrainingError(
+                f"{path}: not the config of a run ({error}). Choose another --workdir"
+            ) from error
         differing = [
             f"{name} is {there!r} there and {here!r} here"
             for name, there, here in _differences(theirs, ours)
@@ -40,7 +48,8 @@ def prepare(workdir: Path, config: ml_collections.ConfigDict) -> None:
             )
         return
     if jax.process_index() == 0:
-        workdir.mkdir(parents=True, exist_ok=True)
+        with writing(workdir):
+            workdir.mkdir(parents=True, exist_ok=True)
         write_json(path, ours)
         write_json(workdir / "environment.json", environment())
 
@@ -89,7 +98,24 @@ def commit() -> str | None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes a file that is either the old one or the whole new one."""
+    """Writes a file that is either the old one or the whole new one.
+
+    Raises:
+      TrainingError: it could not be written.
+    """
     temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with writing(path):
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        temporary.replace(path)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns a full disk, a quota or a missing permission within the block into a TrainingError."""
+    try:
+        yield
+    except OSError as error:
+        raise TrainingError(
+            f"{path}: could not be written ({error.strerror or error}). Make room or choose "
+            "another --workdir, then give the same command to go on"
+        ) from error

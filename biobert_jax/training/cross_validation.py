@@ -1,0 +1,78 @@
+"""Cross-validation: a run of its own for each fold, and what they say together."""
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import ml_collections
+import numpy as np
+
+from biobert_jax.training import workdir as workdirs
+
+logger = logging.getLogger(__name__)
+
+Results = dict[str, Any]
+
+
+def cross_validate(
+    config: ml_collections.ConfigDict,
+    workdir: Path,
+    folds: Sequence[int],
+    run_fold: Callable[[ml_collections.ConfigDict, Path], Results | None],
+) -> Results | None:
+    """Runs what is left of the folds, each in a folder of its own, `fold-01` and so on.
+
+    Every fold starts from `config.init` and has `config.dataset.fold` for its number. One whose
+    results.json is there is not run again; one that was interrupted goes on.
+
+    Args:
+      config: of the whole; the workdir of another one is refused.
+      workdir: where the folds' folders are.
+      folds: their numbers.
+      run_fold: trains and scores in a folder, and writes its results.json.
+
+    Returns:
+      `test`, the means of the folds' scores, `spread`, their sample standard deviations, and
+      `folds`, what each said; None where SIGTERM ended a fold early.
+
+    Raises:
+      TrainingError: the workdir is another config's.
+    """
+    workdirs.prepare(workdir, config)
+    done = []
+    for fold in folds:
+        folder = workdir / f"fold-{fold:02d}"
+        of_fold = config.copy_and_resolve_references()
+        of_fold.dataset.fold = str(fold)
+        file = folder / "results.json"
+        if file.is_file():
+            workdirs.prepare(folder, of_fold)
+            results = json.loads(file.read_text(encoding="utf-8"))
+            logger.info("fold %d of %d: done before", fold, len(folds))
+        else:
+            logger.info("fold %d of %d", fold, len(folds))
+            results = run_fold(of_fold, folder)
+        if results is None:
+            return None
+        done.append({"fold": fold, **results})
+    mean, spread = summarise([results["test"] for results in done])
+    return {"test": mean, "spread": spread, "folds": done}
+
+
+def summarise(tests: Sequence[Results]) -> tuple[Results, Results]:
+    """Mean and sample standard deviation (0 for one fold) of every score that all folds have."""
+    deviation = lambda values: float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return _over(tests, lambda values: float(np.mean(values))), _over(tests, deviation)
+
+
+def _over(tests: Sequence[Results], function: Callable[[list[float]], float]) -> Results:
+    out: Results = {}
+    for name, value in tests[0].items():
+        # What is counted, not scored, has no mean that says anything.
+        if name in ("counts", "support") or not all(name in test for test in tests):
+            continue
+        values = [test[name] for test in tests]
+        out[name] = _over(values, function) if isinstance(value, dict) else function(values)
+    return out

@@ -1,0 +1,143 @@
+"""A step's loss and gradients do not depend on how its sequences are laid out."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from biobert_jax.input.packing import Feature, lay_out
+from biobert_jax.models.config import BertConfig
+from biobert_jax.models.heads import TokenClassifier
+from biobert_jax.tasks.losses import count_labels, cross_entropy_sum
+from biobert_jax.training.state import TrainState, make_init, make_train_step
+
+LENGTH, LABELS = 24, 3
+FEATURES = {
+    "input_ids": Feature("token"),
+    "token_type_ids": Feature("token"),
+    "labels": Feature("token", pad=-1),
+}
+
+
+class Tagging:
+    """The parts of a task that a training step asks for."""
+
+    def __init__(self, dropout: float):
+        architecture = BertConfig(
+            vocab_size=50,
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=64,
+            max_position_embeddings=LENGTH,
+            hidden_dropout_prob=dropout,
+            attention_probs_dropout_prob=dropout,
+        )
+        self.model = TokenClassifier(architecture, num_labels=LABELS, classifier_dropout=dropout)
+
+    def loss_weights(self, batch):
+        return {"tags": count_labels(batch["labels"])}
+
+    def losses(self, outputs, batch):
+        return {"tags": cross_entropy_sum(outputs["logits"], batch["labels"])}
+
+
+def raw_gradients() -> optax.GradientTransformation:
+    """Keeps the gradients as its state, so that a step shows them."""
+    return optax.GradientTransformation(
+        lambda params: jax.tree.map(jnp.zeros_like, params), lambda grads, *_: (grads, grads)
+    )
+
+
+@pytest.fixture(scope="module")
+def examples():
+    rng = np.random.default_rng(0)
+    return [
+        {
+            "input_ids": rng.integers(1, 50, n),
+            "token_type_ids": np.zeros(n, int),
+            "labels": rng.integers(-1, LABELS, n),
+        }
+        for n in rng.integers(2, 9, 13)
+    ]
+
+
+def laid_out(examples, rows: int, padding: int = 0):
+    plan = np.array_split(np.arange(len(examples)), rows) + [np.zeros(0, int)] * padding
+    return lay_out(examples, plan, FEATURES, LENGTH * 3, len(examples))
+
+
+@functools.cache
+def compiled(dropout: float, micro_batches: int):
+    task, optimizer = Tagging(dropout), raw_gradients()
+    state = jax.jit(make_init(task, optimizer))(0)
+    step = make_train_step(task, optimizer, lambda step: 0.0, 0, micro_batches)
+    return state, jax.jit(step)
+
+
+def losses_and_gradients(batch, dropout=0.0, micro_batches=1):
+    state, step = compiled(dropout, micro_batches)
+    after, metrics = step(TrainState(jnp.int32(3), state.params, state.opt_state), batch)
+    assert after.step == 4
+    return metrics, after.opt_state
+
+
+def assert_same(found, expected) -> None:
+    for name in ("sums", "weights", "grad_norm", "tokens"):
+        jax.tree.map(
+            functools.partial(np.testing.assert_allclose, rtol=1e-5),
+            found[0][name],
+            expected[0][name],
+        )
+    largest = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(expected[1]))
+    jax.tree.map(
+        functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6 * largest),
+        found[1],
+        expected[1],
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(examples):
+    return losses_and_gradients(laid_out(examples, rows=8))
+
+
+@pytest.mark.parametrize("micro_batches", [2, 4])
+def test_gradient_accumulation_changes_nothing(examples, whole, micro_batches):
+    found = losses_and_gradients(laid_out(examples, rows=8), micro_batches=micro_batches)
+    assert_same(found, whole)
+
+
+@pytest.mark.parametrize(("rows", "padding"), [(13, 0), (13, 3), (4, 0), (8, 8)])
+def test_packing_and_rows_of_padding_change_nothing(examples, whole, rows, padding):
+    assert_same(losses_and_gradients(laid_out(examples, rows, padding)), whole)
+
+
+def test_dropout_masks_do_not_depend_on_rows_of_padding(examples):
+    """So that the number of devices, to which rows are rounded up, changes nothing."""
+    few = losses_and_gradients(laid_out(examples, 8), dropout=0.1)
+    more = losses_and_gradients(laid_out(examples, 8, padding=8), dropout=0.1)
+    assert_same(more, few)
+
+
+def test_dropout_masks_are_others_in_every_step(examples):
+    state, step = compiled(0.1, 1)
+    batch = laid_out(examples, 8)
+    sums = {
+        at: float(
+            step(TrainState(jnp.int32(at), state.params, state.opt_state), batch)[1]["sums"]["tags"]
+        )
+        for at in (3, 4)
+    }
+    assert sums[3] != sums[4]
+    assert losses_and_gradients(batch, dropout=0.1)[0]["sums"]["tags"] == sums[3]
+
+
+def test_a_batch_without_labels_gives_no_gradient(examples):
+    blank = [example | {"labels": np.full(len(example["labels"]), -1)} for example in examples]
+    metrics, gradients = losses_and_gradients(laid_out(blank, 8))
+    assert metrics["sums"]["tags"] == 0
+    assert all(not leaf.any() for leaf in jax.tree.leaves(gradients))

@@ -1,0 +1,79 @@
+"""The folder of a run belongs to one config."""
+
+import json
+
+import ml_collections
+import pytest
+
+from biobert_jax.errors import TrainingError
+from biobert_jax.training.workdir import environment, prepare, write_json
+
+
+def config(**changes) -> ml_collections.ConfigDict:
+    made = ml_collections.ConfigDict(
+        {
+            "seed": 0,
+            "log_every": 10,
+            "train": {"epochs": 3, "steps": 0},
+            "checkpoint": {"every": 200, "keep_steps": (5, 7)},
+            "loader": {"threads": 2},
+        }
+    )
+    made.update_from_flattened_dict(changes)
+    return made
+
+
+def test_a_new_folder_gets_config_and_environment(tmp_path):
+    prepare(tmp_path / "new" / "run", config())
+    assert json.loads((tmp_path / "new/run/config.json").read_text())["train"]["epochs"] == 3
+    found = json.loads((tmp_path / "new/run/environment.json").read_text())
+    assert found["packages"].keys() >= {"jax", "flax", "optax"}
+    assert found["devices"]["count"] >= 1
+
+
+def test_the_same_config_may_go_on(tmp_path):
+    prepare(tmp_path, config())
+    before = (tmp_path / "config.json").read_bytes()
+    prepare(tmp_path, config())
+    prepare(tmp_path, config(**{"log_every": 1, "checkpoint.every": 7, "loader.threads": 0}))
+    assert (tmp_path / "config.json").read_bytes() == before
+
+
+def test_another_config_is_refused_and_each_difference_named(tmp_path):
+    prepare(tmp_path, config())
+    with pytest.raises(TrainingError) as raised:
+        prepare(tmp_path, config(**{"seed": 4, "train.epochs": 5}))
+    message = str(raised.value)
+    assert message.startswith(f"{tmp_path / 'config.json'}: ")
+    assert "seed is 0 there and 4 here" in message
+    assert "train.epochs is 3 there and 5 here" in message
+    assert "--workdir" in message
+
+
+def test_many_differences_are_counted(tmp_path):
+    prepare(tmp_path, ml_collections.ConfigDict({f"s{i}": i for i in range(8)}))
+    with pytest.raises(TrainingError, match="and 3 more"):
+        prepare(tmp_path, ml_collections.ConfigDict({f"s{i}": -1 for i in range(8)}))
+
+
+def test_a_folder_with_another_kind_of_config_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text("{not json")
+    with pytest.raises(TrainingError, match="not the config of a run"):
+        prepare(tmp_path, config())
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TrainingError, match=r"file/run: could not be written"):
+        prepare(tmp_path / "file" / "run", config())
+
+
+def test_json_is_replaced_whole(tmp_path):
+    write_json(tmp_path / "a.json", {"x": 1})
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "a.json", {"x": object()})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"x": 1}
+
+
+def test_environment_is_json():
+    json.dumps(environment())
