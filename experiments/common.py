@@ -4,10 +4,11 @@ import dataclasses
 import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from absl import flags
+from absl import app, flags
 from ml_collections import config_flags
 
 if TYPE_CHECKING:
@@ -34,11 +35,34 @@ class Start:
     tokenizer: "WordPieceTokenizer"
 
 
+def launch(main: Callable[[list[str]], None]) -> NoReturn:
+    """Reads the flags and runs an experiment's `main`."""
+    app.run(main, flags_parser=_parse_flags)
+
+
+def _parse_flags(argv: list[str]) -> list[str]:
+    """Parses as absl does, but answers mistakes in a config with a line instead of a traceback."""
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        # Where a config file raised something, absl's message ends with that.
+        message = str(error).strip().splitlines()[-1].strip()
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        given = ", ".join(flag for flag in argv if flag.startswith("--config."))
+        message = (
+            f"{' '.join(str(error).split())}: no such setting, or not of this type, in {given}"
+        )
+    print(f"error: {message}. See --help, and the config file for its settings", file=sys.stderr)
+    sys.exit(1)
+
+
 def setup() -> None:
     """Logging, the compilation cache, and the other processes where there are any."""
     import jax
 
-    logging.basicConfig(format="%(levelname).1s %(message)s", stream=sys.stderr, force=True)
+    # Milliseconds since the launch stand on every line: a slow start shows where it is slow.
+    form = "%(levelname).1s %(relativeCreated)6.0f ms  %(message)s"
+    logging.basicConfig(format=form, stream=sys.stderr, force=True)
     logging.getLogger().setLevel(logging.WARNING)
     logging.getLogger("absl").setLevel(logging.WARNING)  # Orbax tells forty lines a checkpoint
     logging.getLogger("biobert_jax").setLevel(logging.INFO)
@@ -46,10 +70,13 @@ def setup() -> None:
     jax.config.update(
         "jax_compilation_cache_dir", os.environ.get("JAX_COMPILATION_CACHE_DIR", str(cache))
     )
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     if COORDINATOR.value is not None:
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
         jax.distributed.initialize(COORDINATOR.value, PROCESSES.value, PROCESS_ID.value)
+        if jax.process_index() != 0:
+            logging.getLogger("biobert_jax").setLevel(logging.WARNING)
 
 
 def start(config, training_texts) -> Start:
@@ -106,7 +133,7 @@ def initial_params(start: Start, labels=None):
     return initial
 
 
-def write_results(config, results: dict | None) -> None:
+def write_results(config, workdir: Path, results: dict | None) -> None:
     """Writes results.json, from the first process."""
     import jax
 
@@ -115,4 +142,4 @@ def write_results(config, results: dict | None) -> None:
     if results is None or jax.process_index() != 0:
         return
     head = {"task": config.task, "dataset": config.dataset.name, "seed": config.seed}
-    write_json(Path(WORKDIR.value) / "results.json", head | results)
+    write_json(workdir / "results.json", head | results)

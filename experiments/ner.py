@@ -6,8 +6,6 @@ python -m experiments.ner --config=configs/ner/ncbi_disease.py --workdir=runs/nc
 
 from pathlib import Path
 
-from absl import app
-
 from experiments import common
 
 
@@ -21,19 +19,29 @@ def main(argv):
 
 
 def run(config, workdir):
+    from biobert_jax.reports.tables import print_ner_scores
+
+    results = train(config, workdir)
+    if results is not None:
+        print_ner_scores(results)
+
+
+def train(config, workdir):
+    """Returns what results.json says; None where SIGTERM ended the run early."""
     import jax.numpy as jnp
 
     from biobert_jax.datasets.conll import label_set
     from biobert_jax.datasets.ner import load_splits
     from biobert_jax.models.heads import TokenClassifier
-    from biobert_jax.reports.tables import print_ner_scores
     from biobert_jax.tasks.ner import NerTask, Windowing
+    from biobert_jax.text.casing import warn_of_capitals
     from biobert_jax.training.loop import train_and_evaluate
 
     common.setup()
     splits = load_splits(**config.dataset)
     labels = label_set(splits["train"], config.dataset.scheme)
     start = common.start(config, lambda: (" ".join(s.words) for s in splits["train"]))
+    warn_of_capitals((" ".join(s.words) for s in splits["train"]), start.tokenizer.lowercase)
     model = TokenClassifier(
         start.architecture,
         dtype=jnp.dtype(config.compute.dtype),
@@ -51,10 +59,9 @@ def run(config, workdir):
         common.card(start, "ner", labels=labels, windows=config.windows.to_dict()),
     )
     results = train_and_evaluate(config, task, workdir, common.initial_params(start, labels))
-    common.write_results(config, results)
-    if results is not None:
-        print_ner_scores(results)
+    common.write_results(config, workdir, results)
+    return results
 
 
 if __name__ == "__main__":
-    app.run(main)
+    common.launch(main)
