@@ -11,19 +11,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from biobert_jax.models.activations import ACTIVATIONS
 from biobert_jax.models.attention import dot_product_attention
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.dropout import dropout
 
 Batch = Mapping[str, jax.Array]
-
-ACTIVATIONS = {
-    "gelu": lambda x: jax.nn.gelu(x, approximate=False),
-    "gelu_new": lambda x: jax.nn.gelu(x, approximate=True),
-    "relu": jax.nn.relu,
-    "tanh": jnp.tanh,
-}
-
 
 def initializer(config: BertConfig) -> nn.initializers.Initializer:
     """BERT's normal of `initializer_range`, cut at two standard deviations and not rescaled."""

@@ -11,9 +11,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from biobert_jax.models.activations import ACTIVATIONS
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.encoder import (
-    ACTIVATIONS,
     Batch,
     Dropout,
     Encoder,
