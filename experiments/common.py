@@ -47,6 +47,8 @@ def _parse_flags(argv: list[str]) -> list[str]:
     except flags.Error as error:
         # Where a config file raised something, absl's message ends with that.
         message = str(error).strip().splitlines()[-1].strip()
+    except OSError as error:
+        message = f"no config could be read from {error.filename}: {error.strerror}"
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         given = ", ".join(flag for flag in argv if flag.startswith("--config."))
         message = (

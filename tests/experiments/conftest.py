@@ -1,0 +1,183 @@
+"""A tiny named entity recognition experiment, and ways to run it."""
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import pytest
+from jax.experimental.compilation_cache import compilation_cache
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+SETTINGS = {
+    "init": "random",
+    "vocab_size": 200,
+    "model.hidden_size": 32,
+    "model.num_hidden_layers": 2,
+    "model.num_attention_heads": 2,
+    "model.intermediate_size": 64,
+    "model.max_position_embeddings": 64,
+    "batch.row_length": 64,
+    "batch.max_sequences": 8,
+    "batch.sequences": 6,
+    "batch.eval_rows": 4,
+    "windows.max_length": 32,
+    "windows.overlap": 8,
+    "dataset.train_on": "train",
+    "train.epochs": 3,
+    "train.evaluate_every": 5,
+    "train.select": "best",
+    "optimizer.learning_rate": 1e-3,
+    "checkpoint.every": 4,
+    "log_every": 3,
+}
+"""Neither the data nor log_every, checkpoint.every and evaluate_every divide by each other."""
+
+SIZES = {"train": 37, "devel": 11, "test": 13}
+
+
+def write_split(path: Path, seed: int, sentences: int) -> None:
+    """Invented sentences whose entities can be told by the words around them."""
+    rng = random.Random(seed)
+    diseases = [
+        "brittle wing fever",
+        "blue knee",
+        "glassitis",
+        "late moon syndrome",
+        "hollow cough",
+    ]
+    templates = ["The patient had {} again .", "{} is rare .", "No sign of {} or {} was seen ."]
+    lines = []
+    for _ in range(sentences):
+        for word in rng.choice(templates).split():
+            if word != "{}":
+                lines.append(f"{word}\tO")
+                continue
+            first, *rest = rng.choice(diseases).split()
+            lines += [f"{first}\tB-Disease", *(f"{other}\tI-Disease" for other in rest)]
+        lines.append("")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def write_folder(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    for seed, (split, sentences) in enumerate(SIZES.items()):
+        write_split(folder / f"{split}.tsv", seed, sentences)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ner_folder(tmp_path_factory) -> Path:
+    return write_folder(tmp_path_factory.mktemp("data") / "ner")
+
+
+@pytest.fixture
+def own_folder(tmp_path) -> Path:
+    """A copy to spoil."""
+    return write_folder(tmp_path / "ner")
+
+
+@pytest.fixture(scope="session")
+def settings(ner_folder) -> Callable[..., dict]:
+    """Returns a function from changes to all settings, by dotted name."""
+    return lambda changes=(): SETTINGS | {"dataset.path": str(ner_folder)} | dict(changes)
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory) -> Path:
+    """A compilation cache for this process and those that it starts."""
+    folder = tmp_path_factory.mktemp("xla")
+    before = {
+        name: getattr(jax.config, name)
+        for name in ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
+    }
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    compilation_cache.reset_cache()
+    yield folder
+    for name, value in before.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+
+
+@pytest.fixture(scope="session")
+def run(cache, settings):
+    """Returns a function that runs experiments.ner in this process."""
+    from configs.ner.common import ner
+    from experiments import common
+    from experiments import ner as experiment
+
+    def run_here(workdir: Path, changes=()) -> None:
+        config = ner("ncbi_disease", "")
+        config.update_from_flattened_dict(settings(changes))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(common, "setup", lambda: None)  # logging and devices are the tests'
+            experiment.run(config, workdir)
+
+    return run_here
+
+
+@pytest.fixture
+def fails(run, tmp_path, capsys):
+    """Returns a function that runs into an expected failure and returns its one message."""
+    from biobert_jax.errors import told_to_user
+
+    def failing(changes=(), workdir: Path | None = None) -> str:
+        with pytest.raises(SystemExit) as raised, told_to_user():
+            run(workdir or tmp_path / "run", changes)
+        assert raised.value.code == 1
+        errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+        assert len(errors) == 1
+        return errors[0]
+
+    return failing
+
+
+@pytest.fixture(scope="session")
+def start(cache, settings):
+    """Returns a function that starts `python -m experiments.ner` in a process of its own.
+
+    `prelude` is code to run in that process before the experiment.
+    """
+
+    def started(workdir, changes=(), *flags, prelude=None, **environment) -> subprocess.Popen:
+        program = ["-m", "experiments.ner"]
+        if prelude is not None:
+            body = "from absl import app\nfrom experiments import ner\napp.run(ner.main)"
+            program = ["-c", f"{prelude}\n{body}"]
+        given = [f"--config.{name}={value}" for name, value in settings(changes).items()]
+        return subprocess.Popen(
+            [
+                sys.executable,
+                *program,
+                "--config=configs/ner/ncbi_disease.py",
+                f"--workdir={workdir}",
+                *given,
+                *flags,
+            ],
+            cwd=REPOSITORY,
+            env=os.environ
+            | {
+                "JAX_PLATFORMS": "cpu",
+                "JAX_COMPILATION_CACHE_DIR": str(cache),
+                "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            }
+            | environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return started
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(run, tmp_path_factory) -> Path:
+    """The workdir of a whole run on one device, which others are compared with."""
+    workdir = tmp_path_factory.mktemp("runs") / "whole"
+    run(workdir)
+    return workdir

@@ -1,0 +1,82 @@
+"""One device, eight, and two processes of four train the same model."""
+
+import json
+import socket
+
+import numpy as np
+import pytest
+
+TOLERANCE = 2e-4
+"""Relative. Devices add up gradients in another order, and training amplifies the difference."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
+
+
+def finish(processes) -> None:
+    logs = [process.communicate()[1] for process in processes]
+    for process, log in zip(processes, logs, strict=True):
+        assert process.returncode == 0, log
+
+
+def on_eight_devices(start, workdir, changes) -> None:
+    finish([start(workdir, changes, JAX_NUM_CPU_DEVICES="8")])
+
+
+def on_two_processes_of_four(start, workdir, changes) -> None:
+    together = [f"--coordinator=localhost:{free_port()}", "--num_processes=2"]
+    finish(
+        [
+            start(workdir, changes, *together, f"--process_id={i}", JAX_NUM_CPU_DEVICES="4")
+            for i in range(2)
+        ]
+    )
+
+
+def assert_same_training(workdir, reference) -> None:
+    found, expected = (
+        [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        for folder in (workdir, reference)
+    )
+    assert [line.keys() for line in found] == [line.keys() for line in expected]
+    worst = 0.0
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours["step"] == theirs["step"]
+        for name in theirs:
+            worst = max(worst, abs(ours[name] - theirs[name]) / max(abs(theirs[name]), 1e-6))
+    print(f"largest relative difference: {worst:.2e}")
+    assert worst < TOLERANCE
+    results, wanted = (
+        json.loads((folder / "results.json").read_text()) for folder in (workdir, reference)
+    )
+    assert results == wanted
+    same = "predictions/test.conll"
+    assert (workdir / same).read_bytes() == (reference / same).read_bytes()
+
+
+@pytest.mark.parametrize("shard_state", [False, True])
+@pytest.mark.parametrize("train_on", [on_eight_devices, on_two_processes_of_four])
+def test_the_same_losses_and_evaluation(start, uninterrupted, tmp_path, train_on, shard_state):
+    train_on(start, tmp_path / "run", {"train.shard_state": shard_state})
+    assert_same_training(tmp_path / "run", uninterrupted)
+    devices = json.loads((tmp_path / "run" / "environment.json").read_text())
+    assert (devices["devices"]["count"], devices["processes"]) in ((8, 1), (8, 2))
+
+
+def test_a_run_goes_on_with_other_devices(start, run, uninterrupted, tmp_path):
+    """Its state was saved from eight devices that each held a part."""
+    stop = {"train.shard_state": True}
+    on_eight_devices(start, tmp_path / "run", stop)
+    (tmp_path / "run" / "results.json").unlink()
+    run(tmp_path / "run", stop)
+    assert_same_training(tmp_path / "run", uninterrupted)
+
+
+def test_no_size_divides_by_the_number_of_devices(uninterrupted):
+    """What is padded for eight devices shall not be whole on one already."""
+    lines = (uninterrupted / "predictions" / "test.conll").read_text().split("\n\n")
+    sentences = len([sentence for sentence in lines if sentence.strip()])
+    assert np.gcd(sentences, 8) == 1
