@@ -3,6 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
+from biobert_jax.evaluation.ner import TaggedSentence
+
 Entity = tuple[tuple[str, ...], str]  # lower-cased words, and the type
 
 
@@ -13,15 +15,11 @@ class Dictionary:
     found too. A name of several types gets the one that it had most often.
     """
 
-    def __init__(self, sentences: Iterable[tuple[Sequence[str], Sequence[str]]]):
-        """Learns the names.
-
-        Args:
-          sentences: words and IOB2 tags of the training sentences.
-        """
+    def __init__(self, sentences: Iterable[TaggedSentence]):
+        """Learns the names of training sentences, their tags being IOB2."""
         types: defaultdict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
-        for words, tags in sentences:
-            for name, type_ in entities(words, tags):
+        for sentence in sentences:
+            for name, type_ in entities(sentence.words, sentence.tags):
                 types[name][type_] += 1
         # Equally frequent types: the first in the alphabet, whatever the order of the sentences.
         self._types = {n: min(c, key=lambda t: (-c[t], t)) for n, c in types.items()}
@@ -63,31 +61,30 @@ def entities(words: Sequence[str], tags: Sequence[str]) -> list[Entity]:
     return found
 
 
-def unseen_recall(
+def recall_by_familiarity(
     known: set[Entity],
     sentences: Iterable[tuple[Sequence[str], Sequence[str], Sequence[str]]],
-) -> dict[str, float | int]:
-    """How many of the entities that training did not have were found exactly.
+) -> dict[str, float]:
+    """Tells apart how many entities were found that training had, and that it did not have.
 
     Args:
       known: the entities of the training sentences.
-      sentences: words, gold IOB2 tags and predicted IOB2 tags.
+      sentences: words, gold IOB2 tags and predicted tags.
 
     Returns:
-      `recall` (percent), `support` (the unseen entities) and `share` (percent of all entities).
+      Percentages: the recall of `known` and `unseen` entities, exact in bounds and type (0 where
+      there are none), and `unseen_share`, of all entities.
     """
-    total = unseen = correct = 0
+    total, correct = Counter(), Counter()
     for words, gold, predicted in sentences:
         guessed = _spans(predicted)
-        for (start, end, type_), entity in zip(_spans(gold), entities(words, gold), strict=True):
-            total += 1
-            if entity not in known:
-                unseen += 1
-                correct += (start, end, type_) in guessed
+        for span, entity in zip(_spans(gold), entities(words, gold), strict=True):
+            total[entity in known] += 1
+            correct[entity in known] += span in guessed
     return {
-        "recall": 100 * correct / max(unseen, 1),
-        "support": unseen,
-        "share": 100 * unseen / max(total, 1),
+        "known": 100 * correct[True] / max(total[True], 1),
+        "unseen": 100 * correct[False] / max(total[False], 1),
+        "unseen_share": 100 * total[False] / max(total.total(), 1),
     }
 
 

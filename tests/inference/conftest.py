@@ -1,0 +1,41 @@
+import jax
+import pytest
+
+from biobert_jax.interop.checkpoint import Checkpoint
+from biobert_jax.models.config import BertConfig
+from biobert_jax.models.heads import TokenClassifier
+from biobert_jax.text.vocabulary import train_vocabulary
+
+LABELS = ["O", "B-Chemical", "I-Chemical", "B-Disease", "I-Disease"]
+TEXT = (
+    "Tavoramab relieved severe Brackow fever of the knee in 12 patients. Gold is a metal, Dr Roe!"
+)
+
+
+def tiny_checkpoint(lowercase=False, labels=LABELS, seed=0):
+    """A token classifier of random, large parameters: it says something of every kind."""
+    vocabulary = train_vocabulary([TEXT] * 3, 150, lowercase)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=40,
+        initializer_range=1.0,
+    )
+    model = TokenClassifier(config, num_labels=len(labels))
+    row = jax.numpy.zeros((1, 4), jax.numpy.int32)
+    names = ("input_ids", "token_type_ids", "segment_ids", "position_ids")
+    params = model.init(jax.random.key(seed), dict.fromkeys(names, row))["params"]
+    return Checkpoint(config, jax.device_get(params), vocabulary, lowercase, list(labels), "a test")
+
+
+@pytest.fixture(scope="session")
+def checkpoint():
+    return tiny_checkpoint()
+
+
+@pytest.fixture(scope="session")
+def uncased():
+    return tiny_checkpoint(lowercase=True)
