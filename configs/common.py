@@ -81,6 +81,6 @@ def shrink(config: ml_collections.ConfigDict) -> None:
     config.batch.row_length = 128
     config.batch.sequences = 16
     config.batch.eval_rows = 8
-    config.train.epochs = 1
-    config.optimizer.learning_rate = 1e-3
+    config.train.epochs = 12
+    config.optimizer.learning_rate = 2e-3
     config.log_every = 5

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NoReturn
 from absl import app, flags
 from ml_collections import config_flags
 
+from biobert_jax.training.memory import use_huge_pages
+
 if TYPE_CHECKING:
     from biobert_jax.interop.checkpoint import Checkpoint
     from biobert_jax.models.config import BertConfig
@@ -37,6 +39,7 @@ class Start:
 
 def launch(main: Callable[[list[str]], None]) -> NoReturn:
     """Reads the flags and runs an experiment's `main`."""
+    use_huge_pages()
     app.run(main, flags_parser=_parse_flags)
 
 

@@ -108,7 +108,7 @@ def reference(params, batch):
 
 def test_hidden_states_equal_a_double_precision_transcription(params):
     batch = batch_of(PACKED)
-    found = Encoder(CONFIG).apply({"params": params}, batch)
+    found = jax.jit(Encoder(CONFIG).apply)({"params": params}, batch)
     real = batch["segment_ids"] > 0
     np.testing.assert_allclose(found[real], reference(params, batch)[real], rtol=2e-5, atol=2e-5)
 
@@ -174,8 +174,8 @@ def test_packed_and_unpacked_give_the_same_loss_and_gradients(model, loss, param
     packed, unpacked = batch_of(PACKED), batch_of(UNPACKED, row_length=12, max_sequences=1)
     fresh = model.init(jax.random.key(0), packed)["params"]
     fresh = {**fresh, "encoder": params}
-    expected = jax.value_and_grad(mean)(fresh, unpacked)
-    found = jax.value_and_grad(mean)(fresh, packed)
+    expected = jax.jit(jax.value_and_grad(mean))(fresh, unpacked)
+    found = jax.jit(jax.value_and_grad(mean))(fresh, packed)
     np.testing.assert_allclose(found[0], expected[0], rtol=1e-5)
     for path, leaf in jax.tree_util.tree_leaves_with_path(expected[1]):
         other = dict(jax.tree_util.tree_leaves_with_path(found[1]))[path]
