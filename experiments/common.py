@@ -46,12 +46,12 @@ def launch(main: Callable[[list[str]], None]) -> NoReturn:
 def _parse_flags(argv: list[str]) -> list[str]:
     """Parses as absl does, but answers mistakes in a config with a line instead of a traceback."""
     try:
-        return flags.FLAGS(argv)
-    except flags.Error as error:
-        # Where a config file raised something, absl's message ends with that.
+        arguments = flags.FLAGS(argv)
+        CONFIG.value.lock()  # a file that is not there is told on first use only
+        return arguments
+    except (flags.Error, OSError) as error:
+        # Where a config file raised something, the message ends with that.
         message = str(error).strip().splitlines()[-1].strip()
-    except OSError as error:
-        message = f"no config could be read from {error.filename}: {error.strerror}"
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         given = ", ".join(flag for flag in argv if flag.startswith("--config."))
         message = (

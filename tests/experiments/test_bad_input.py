@@ -154,7 +154,7 @@ def test_no_such_checkpoint(fails):
         ({"optimizer.name": "sgd"}, "config.optimizer.name is 'sgd'"),
         ({"train.steps": 10_000}, "train.steps is 10000, but 3 epochs have only"),
         ({"windows.max_length": 65}, "windows.max_length is 65"),
-        ({"batch.row_length": 16}, "a row holds 16"),
+        ({"batch.row_length": 6}, "a row holds 6"),
     ],
 )
 def test_settings_that_cannot_be(fails, changes, expected):
