@@ -32,5 +32,84 @@ def print_ner_scores(results: Mapping[str, Any], console: Console | None = None)
     (console or Console()).print(table)
 
 
+_QA_MEASURES = {
+    "exact_match": "exact match",
+    "strict_accuracy": "strict accuracy",
+    "lenient_accuracy": "lenient accuracy",
+    "mrr": "MRR",
+    "precision": "mean precision",
+    "recall": "mean recall",
+    "accuracy": "accuracy",
+    "f1": "F1",
+    "macro_f1": "macro F1",
+}
+
+
+def print_qa_scores(results: Mapping[str, Any], console: Console | None = None) -> None:
+    """Prints the measures of SQuAD or of a kind of BioASQ questions, whichever there are.
+
+    Args:
+      results: what `QaTask.evaluate` or `YesNoTask.evaluate` returned, under `validation` and
+        `test`.
+      console: where to; standard output by default.
+    """
+    splits = [split for split in ("validation", "test") if split in results]
+    names = [name for name in _QA_MEASURES if any(name in results[split] for split in splits)]
+    table = Table(title="Question answering")
+    table.add_column("split")
+    table.add_column("questions", justify="right")
+    for name in names:
+        table.add_column(_QA_MEASURES[name], justify="right")
+
+    def add(title: str, questions: int | str, scores: Mapping[str, Any], **style: str) -> None:
+        table.add_row(title, str(questions), *[f"{scores[name]:.2f}" for name in names], **style)
+
+    for split in splits:
+        scores = results[split]
+        add(split, scores["questions"], scores, style="bold")
+        batches = scores.get("batches", [])
+        if len(batches) > 1:
+            for batch in batches:
+                add(f"  {batch['name']}", batch["questions"], batch)
+            add("  by question", "", scores["by_question"], style="dim")
+    (console or Console()).print(table)
+
+
 def _percentages(scores: Mapping[str, float]) -> list[str]:
     return [f"{scores[name]:.2f}" for name in ("precision", "recall", "f1")]
+
+
+def print_relation_scores(results: Mapping[str, Any], console: Console | None = None) -> None:
+    """Prints the scores of each split, by class; of folds each one, their mean and their spread.
+
+    Args:
+      results: what `RelationTask.evaluate` returned, under `validation` and `test`, or what
+        `cross_validate` did.
+      console: where to; standard output by default.
+    """
+    splits = {split: results[split] for split in ("validation", "test") if split in results}
+    with_specificity = any("specificity" in scores for scores in splits.values())
+    table = Table(title="Relation extraction")
+    table.add_column("split")
+    table.add_column("counted over")
+    for name in ("precision", "recall", "F1", *["specificity"] * with_specificity):
+        table.add_column(name, justify="right")
+
+    def row(first: str, second: str, scores: Mapping[str, float], **style: str) -> None:
+        last = [f"{scores['specificity']:.2f}"] if "specificity" in scores else []
+        table.add_row(first, second, *_percentages(scores), *last, **style)
+
+    for fold in results.get("folds", ()):
+        row(f"fold {fold['fold']}", "", fold["test"])
+    for split, scores in splits.items():
+        name = f"{split}, mean of folds" if "spread" in results else split
+        row(name, "the scored classes", scores, style="bold")
+        if "spread" in results:
+            row("", "standard deviation", results["spread"])
+        if "all_gold" in scores:
+            row("", "and gold beyond the pairs", scores["all_gold"])
+        if len(scores["per_class"]) > 2:
+            row("", "mean of classes", scores["macro"], style="dim")
+            for label, of_class in scores["per_class"].items():
+                row("", f"  {label}", of_class)
+    (console or Console()).print(table)

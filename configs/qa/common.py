@@ -1,0 +1,60 @@
+"""What the question answering experiments share."""
+
+import ml_collections
+
+from configs.common import defaults, shrink
+
+
+def qa(dataset: str, kind: str, variant: str) -> ml_collections.ConfigDict:
+    """The settings of run_qa.py as BioBERT's README calls it.
+
+    Args:
+      dataset: `squad` or a name of `datasets.qa.BIOASQ`.
+      kind: `span`, `factoid`, `list` or `yesno`.
+      variant: "" or `debug`.
+    """
+    config = defaults()
+    config.task = "qa"
+    config.dataset = ml_collections.ConfigDict()
+    config.dataset.name = dataset
+    config.dataset.path = ""  # a folder; see datasets.qa.load_splits
+    config.dataset.kind = kind
+    config.dataset.train = ""  # BioASQ: another file to train on, official or SQuAD-like
+    config.dataset.test_passages = "abstracts"  # or snippets, those of the golden files
+    config.dataset.validation_share = 0.0  # held out of train, where no file is for validation
+    config.dataset.split_seed = 0
+    config.dataset.limit = 0  # pairs of question and passage per split; 0: all
+
+    config.windows = ml_collections.ConfigDict()
+    config.windows.max_length = 384  # pieces of a sequence, [CLS] and two [SEP] included
+    config.windows.stride = 128  # from the start of a window to that of the next
+    config.windows.max_question = 64
+
+    config.decoding = ml_collections.ConfigDict()
+    config.decoding.n_best = 20
+    config.decoding.max_answer = 30  # pieces
+    config.decoding.top = 5  # answers to a factoid question
+    config.decoding.threshold = 0.1  # list questions: where validation has not found a better one
+
+    config.batch.row_length = 384
+    config.batch.max_sequences = 12
+    config.batch.sequences = 12
+    config.train.epochs = 5
+    config.optimizer.learning_rate = 5e-6
+    config.checkpoint.keep_best = 0
+
+    config.search_space = (
+        ("optimizer.learning_rate", (5e-6, 1e-5, 3e-5)),
+        ("train.epochs", (3, 5)),
+    )
+    if variant == "debug":
+        shrink(config)
+        config.dataset.name = "synthetic"
+        config.dataset.limit = 200
+        config.windows.max_length = 128
+        config.windows.stride = 48
+        config.windows.max_question = 32
+        config.train.epochs = 3
+    elif variant:
+        raise ValueError(f"variant {variant!r}: expected none or 'debug'")
+    return config
