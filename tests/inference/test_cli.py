@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from biobert_jax import cli
+from biobert_jax.inference import formats
 from biobert_jax.interop.huggingface import read_huggingface, write_huggingface
 from biobert_jax.interop.workdir import read_workdir
 from biobert_jax.text.wordpiece import WordPieceTokenizer
@@ -70,9 +71,11 @@ def test_commands_of_two_words_form_groups(monkeypatch):
     assert ran == ["here"]
 
 
-@pytest.mark.parametrize(
-    "kind", ["jsonl", "conll", "brat", "pubtator", "bioc", "bioc-json", "html", "terminal"]
-)
+def test_the_formats_on_offer_are_those_there_are():
+    assert ("terminal", *formats.FORMATS) == cli.FORMATS
+
+
+@pytest.mark.parametrize("kind", cli.FORMATS)
 def test_annotate_writes_every_format(model, texts, tmp_path, kind):
     out = tmp_path / "deep" / "out"
     biobert("annotate", "--model", model, "--input", texts, "--format", kind, "--output", out)
