@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
+from biobert_jax.corpora import commands as corpora
 from biobert_jax.errors import CheckpointError, told_to_user
 
 if TYPE_CHECKING:
@@ -151,6 +152,12 @@ def declare_convert(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", dest="source", required=True, metavar="PATH", help=MODEL_HELP)
     parser.add_argument("--to", required=True, metavar="DIR", help="a new folder")
     parser.add_argument("--format", choices=("huggingface", "workdir"), default="huggingface")
+    parser.add_argument(
+        "--vocab",
+        metavar="FILE",
+        help="another vocab.txt: pieces that both have keep their embeddings, new ones get the "
+        "mean of their old pieces'",
+    )
 
 
 def convert(args: argparse.Namespace) -> None:
@@ -158,6 +165,11 @@ def convert(args: argparse.Namespace) -> None:
     from biobert_jax.interop.workdir import write_workdir
 
     checkpoint = _load(args.source)
+    if args.vocab:
+        from biobert_jax.interop.vocabulary import change_vocabulary
+        from biobert_jax.text.wordpiece import load_vocabulary
+
+        checkpoint = change_vocabulary(checkpoint, list(load_vocabulary(args.vocab)))
     if args.format == "workdir":
         write_workdir(Path(args.to), checkpoint)
     else:
@@ -179,6 +191,20 @@ COMMANDS = (
     Command("annotate", "marks the entities of texts", declare_annotate, annotate),
     Command("embed", "writes vectors of texts", declare_embed, embed),
     Command("convert", "writes a model in another form", declare_convert, convert),
+    Command("corpus build", "makes shards of documents", corpora.declare_build, corpora.build),
+    Command("corpus stats", "counts beside the paper's", corpora.declare_stats, corpora.stats),
+    Command(
+        "corpus decontaminate",
+        "finds documents that benchmarks test on",
+        corpora.declare_decontaminate,
+        corpora.decontaminate,
+    ),
+    Command(
+        "vocab train",
+        "makes a vocabulary of a corpus",
+        corpora.declare_train_vocabulary,
+        corpora.train_vocabulary,
+    ),
 )
 
 

@@ -1,0 +1,210 @@
+"""The console script's commands for corpora and vocabularies; `biobert_jax.cli` lists them."""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+SOURCES = ("pubmed", "pmc", "text")
+TEXT_FORMATS = ("sentences", "lines", "jsonl")
+
+
+def declare_build(parser: argparse.ArgumentParser) -> None:
+    _declare_reader(parser)
+    _declare_workers(parser)
+    parser.add_argument("--vocab", required=True, metavar="FILE", help="vocab.txt of the model")
+    parser.add_argument(
+        "--lowercase",
+        action=argparse.BooleanOptionalAction,
+        help="lower-case the text and strip accents; default: as the vocabulary is",
+    )
+    parser.add_argument(
+        "--output", required=True, metavar="DIR", help="new, or of an interrupted run: it goes on"
+    )
+    parser.add_argument(
+        "--min-words", type=int, default=10, help="drop shorter documents (default: %(default)s)"
+    )
+    parser.add_argument("--keep-duplicates", action="store_true")
+    parser.add_argument(
+        "--exclude", default="", metavar="FILE", help="ids or PMIDs to drop, one a line"
+    )
+    parser.add_argument(
+        "--unit-megabytes",
+        type=float,
+        default=16,
+        help="small files share a shard up to this size (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="ray: on the cluster of RAY_ADDRESS, whose nodes see the same paths",
+    )
+
+
+def build(args: argparse.Namespace) -> None:
+    from biobert_jax.corpora.build import BuildOptions, build_corpus
+    from biobert_jax.corpora.statistics import corpus_rows, print_corpora
+
+    options = BuildOptions(
+        reader=_reader(args),
+        vocabulary=args.vocab,
+        lowercase=args.lowercase,
+        min_words=args.min_words,
+        keep_duplicates=args.keep_duplicates,
+        exclude=args.exclude,
+        skip_errors=args.on_error == "skip",
+        unit_bytes=int(args.unit_megabytes * 2**20),
+    )
+    corpus = build_corpus(
+        args.input, args.output, options, workers=args.workers, engine=args.engine
+    )
+    read = corpus.manifest.get("read", {})
+    print(", ".join(f"{name} {count:,}" for name, count in read.items() if count))
+    print_corpora(corpus_rows([args.output]))
+
+
+def declare_stats(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folders", nargs="+", metavar="DIR", help="of biobert corpus build")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument(
+        "--verify", action="store_true", help="compare every file with its checksum first"
+    )
+
+
+def stats(args: argparse.Namespace) -> None:
+    from biobert_jax.corpora.shards import ShardedCorpus
+    from biobert_jax.corpora.statistics import corpus_rows, print_corpora
+
+    if args.verify:
+        for folder in args.folders:
+            ShardedCorpus(folder).verify()
+    rows = corpus_rows(args.folders)
+    if args.json:
+        print(json.dumps(rows, indent=2))
+    else:
+        print_corpora(rows)
+
+
+def declare_decontaminate(parser: argparse.ArgumentParser) -> None:
+    _declare_reader(parser)
+    _declare_workers(parser)
+    parser.add_argument(
+        "--benchmarks",
+        nargs="*",
+        default=[],
+        metavar="PATH",
+        help="NER folders, whose test files are read, or text files with a sentence a line",
+    )
+    parser.add_argument(
+        "--pmids", nargs="*", default=[], metavar="FILE", help="PMIDs of test articles, one a line"
+    )
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=0.5,
+        help="of a sentence's runs of eight words that make it found (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--exclusions", metavar="FILE", help="write what biobert corpus build --exclude reads"
+    )
+    parser.add_argument("--report", metavar="FILE", help="write the report as JSON")
+
+
+def decontaminate(args: argparse.Namespace) -> None:
+    from biobert_jax.corpora.decontaminate import (
+        find_contamination,
+        print_contamination,
+        read_benchmark,
+        read_pmids,
+    )
+
+    found = find_contamination(
+        args.input,
+        _reader(args),
+        {os.fspath(path): read_benchmark(path) for path in args.benchmarks},
+        pmids=[pmid for path in args.pmids for pmid in read_pmids(path)],
+        share=args.share,
+        skip_errors=args.on_error == "skip",
+        workers=args.workers,
+    )
+    print_contamination(found)
+    if args.report:
+        report = found._asdict()
+        Path(args.report).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    if args.exclusions:
+        lines = "".join(f"{name}\n" for name in found.excluded)
+        Path(args.exclusions).write_text(lines, encoding="utf-8")
+
+
+def declare_train_vocabulary(parser: argparse.ArgumentParser) -> None:
+    _declare_reader(parser)
+    parser.add_argument("--size", type=int, default=28996, help="default: %(default)s")
+    parser.add_argument("--output", required=True, metavar="FILE", help="vocab.txt")
+    parser.add_argument("--lowercase", action="store_true")
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="train on one document in N only"
+    )
+    parser.add_argument(
+        "--compare", metavar="FILE", help="a vocab.txt to measure on the same held-out documents"
+    )
+
+
+def train_vocabulary(args: argparse.Namespace) -> None:
+    from biobert_jax.corpora.vocabularies import print_vocabularies, train_from_files
+
+    reports = train_from_files(
+        args.input,
+        _reader(args),
+        args.output,
+        size=args.size,
+        lowercase=args.lowercase,
+        every=args.every,
+        compare=args.compare,
+        skip_errors=args.on_error == "skip",
+    )
+    print_vocabularies(reports)
+
+
+def _declare_reader(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--source", choices=SOURCES, default="text")
+    parser.add_argument(
+        "--input", required=True, nargs="+", metavar="GLOB", help="files, plain or gzip; quote **"
+    )
+    parser.add_argument(
+        "--text-format",
+        choices=TEXT_FORMATS,
+        default="",
+        help="a sentence a line with a blank line between documents; a document a line; JSONL. "
+        "Default: by name jsonl, else sentences",
+    )
+    parser.add_argument(
+        "--labels", action="store_true", help="pubmed: sections begin with their labels"
+    )
+    for name in ("captions", "section-titles", "citations"):
+        parser.add_argument(f"--{name}", action="store_true", help="pmc: keep them")
+    parser.add_argument(
+        "--on-error",
+        choices=("raise", "skip"),
+        default="raise",
+        help="what cannot be read ends the run, or is set aside",
+    )
+
+
+def _declare_workers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="default: %(default)s"
+    )
+
+
+def _reader(args: argparse.Namespace):
+    from biobert_jax.corpora.inputs import ReaderOptions
+
+    return ReaderOptions(
+        source=args.source,
+        text_format=args.text_format,
+        labels=args.labels,
+        captions=args.captions,
+        section_titles=args.section_titles,
+        citations=args.citations,
+    )

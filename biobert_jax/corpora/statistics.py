@@ -1,0 +1,80 @@
+"""The paper's table 1 for corpora that were built here."""
+
+import os
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from biobert_jax.corpora.shards import ShardedCorpus
+from biobert_jax.reports.published import published
+
+# Which row of table 1 a source is; plain text can be anything.
+_ROW = {"pubmed": "PubMed Abstracts", "pmc": "PMC Full-text articles"}
+
+
+def corpus_rows(folders: Sequence[str | os.PathLike[str]]) -> list[dict[str, object]]:
+    """What each corpus holds, beside the published corpus of its kind.
+
+    Returns:
+      For each folder `folder`, `source`, `documents`, `sentences`, `words`, `tokens`,
+      `unknown_share` (0 to 1), `pieces_per_word`, the `corpus` of table 1 that it corresponds to
+      and its `published_words`, both None where there is none.
+
+    Raises:
+      DataError: a folder is no finished corpus.
+    """
+    words = {row["corpus"]: row["words"] for row in published("table_1")["rows"]}
+    rows = []
+    for folder in folders:
+        manifest = ShardedCorpus(folder).manifest
+        corpus = _ROW.get(manifest.get("source"))
+        counts = ("documents", "sentences", "words", "tokens", "unknown_share")
+        rows.append(
+            {
+                "folder": os.fspath(folder),
+                "source": manifest.get("source"),
+                **{name: manifest[name] for name in counts},
+                "pieces_per_word": manifest["tokens"] / max(1, manifest["words"]),
+                "corpus": corpus,
+                "published_words": words.get(corpus),
+            }
+        )
+    return rows
+
+
+def print_corpora(rows: Sequence[dict[str, object]], console: Console | None = None) -> None:
+    """Prints `corpus_rows`, and the published corpora that none of them corresponds to."""
+    table_1 = published("table_1")
+    table = Table(title=f"Corpora beside those of {table_1['source']}")
+    for name in ("corpus", "published as"):
+        table.add_column(name, overflow="fold")
+    counts = ("documents", "sentences", "words", "tokens")
+    for name in (*counts, "tokens/word", "[UNK]", "paper's words", "ours of these"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        theirs = row["published_words"]
+        table.add_row(
+            row["folder"],
+            row["corpus"] or "",
+            *(_rounded(row[name]) for name in counts),
+            f"{row['pieces_per_word']:.2f}",
+            f"{100 * row['unknown_share']:.2f}%",
+            _rounded(theirs) if theirs else "",
+            f"{100 * row['words'] / theirs:.2g}%" if theirs else "",
+        )
+    ours = {row["corpus"] for row in rows}
+    for row in table_1["rows"]:
+        if row["corpus"] not in ours:
+            table.add_row("", row["corpus"], *[""] * 6, _rounded(row["words"]), "", style="dim")
+    console = console or Console()
+    console.print(table)
+    console.print("Words are blank-separated, titles included. --json gives exact counts.")
+
+
+def _rounded(count: float) -> str:
+    """Three digits, as the paper prints counts: 13.5B."""
+    for unit, name in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if count >= unit:
+            return f"{count / unit:.3g}{name}"
+    return f"{count:.0f}"
