@@ -17,10 +17,10 @@ from experiments import common, ner
 CONFIG = Path(__file__).parent.parent / "configs" / "ner" / "demo.py"
 
 SENTENCES = (
-    "Patients with severe wendoid fever responded to toravumab, which was kept in cold storage.",
-    "After six weeks, expression of ZNT21 fell, although the ZNT21 assay was read in Lowmere.",
+    "Severe Wendoid fever resolved after six weeks of toravumab.",
+    "Loss of ZNT21 was associated with lipoedema of the scalp, whereas plate ZNT21 was read twice.",
     "Long-term use of silver led to juvenile brackian dystrophy (JBD) in one third of children.",
-    "Quiloratinib Therapeutics sponsored the study of quiloratinib against a cold.",
+    "Quiloratinib was effective against stroke, although stroke volume was measured in few women.",
 )
 
 

@@ -87,7 +87,7 @@ def annotations(texts: Sequence[Text], workdir: Path, console: Console | None = 
         style="dim",
     )
     console.print(
-        f"  echo 'A cold was treated with melivumab.' | biobert annotate --model {workdir}",
+        f"  echo 'Melivumab relieved chronic nephrosis.' | biobert annotate --model {workdir}",
         highlight=False,
         soft_wrap=True,
     )

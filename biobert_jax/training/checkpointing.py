@@ -191,7 +191,7 @@ def read_card(workdir: Path, step: int | None = None) -> tuple[dict[str, Any], A
             f"{path}: no finished checkpoint{'' if step is None else f' of step {step}'}; "
             f"found {steps or 'none'}. Train again, or name another workdir"
         )
-    logging.getLogger("absl").setLevel(logging.WARNING)
+    logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax misses files that it does not need
     with ocp.CheckpointManager(path, item_names=("state", "card")) as manager:
         card = manager.restore(step, args=ocp.args.Composite(card=ocp.args.JsonRestore()))["card"]
     with ocp.StandardCheckpointer() as checkpointer:
