@@ -20,7 +20,7 @@ SENTENCES = (
     "Severe Wendoid fever resolved after six weeks of toravumab.",
     "Loss of ZNT21 was associated with lipoedema of the scalp, whereas plate ZNT21 was read twice.",
     "Long-term use of silver led to juvenile brackian dystrophy (JBD) in one third of children.",
-    "Quiloratinib was effective against stroke, although stroke volume was measured in few women.",
+    "Quiloratinib was effective against stroke, although stroke volume was measured in 40 women.",
 )
 
 

@@ -18,7 +18,7 @@ def get_config(variant: str = ""):
     config.model.intermediate_size = 256
     config.model.max_position_embeddings = 128
     config.batch.sequences = 16
-    config.train.epochs = 6
+    config.train.epochs = 10
     config.optimizer.learning_rate = 1e-3
     config.checkpoint.every = 0
     return config
