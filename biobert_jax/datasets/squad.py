@@ -117,9 +117,9 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        # A string that is never closed is reported where it begins.
+        # A string that is never closed is reported where it begins, not at the end of the file.
         unclosed = error.msg.startswith("Unterminated string")
-        if unclosed or not text[error.pos :].strip():
+        if unclosed or not text[error.pos :].strip() or not text.rstrip().endswith(("}", "]")):
             raise DataError(
                 f"{at(path, text.count(chr(10)) + 1)}: the JSON ends in the middle ({error.msg} at "
                 f"character {error.pos} of {len(text)}); expected a complete file. Copy or "
