@@ -64,6 +64,7 @@ def defaults() -> ml_collections.ConfigDict:
 
     config.loader = ml_collections.ConfigDict()
     config.loader.threads = 2
+    config.loader.workers = 0  # processes, for pre-training; must divide a process's rows
     config.loader.prefetch = 8
 
     config.log_every = 10

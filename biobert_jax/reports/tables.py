@@ -113,3 +113,22 @@ def print_relation_scores(results: Mapping[str, Any], console: Console | None = 
             for label, of_class in scores["per_class"].items():
                 row("", f"  {label}", of_class)
     (console or Console()).print(table)
+
+
+def print_pretraining_scores(results: Mapping[str, Any], console: Console | None = None) -> None:
+    """Prints what a language model makes of held-out documents.
+
+    Args:
+      results: what `PretrainingTask.evaluate` returned, under `validation`.
+      console: where to; standard output by default.
+    """
+    scores = results["validation"]
+    table = Table(title=f"Pre-training, held-out documents, step {results['step']}")
+    table.add_column("measure")
+    table.add_column("", justify="right")
+    table.add_row("masked pieces: loss (nats)", f"{scores['mlm_loss']:.4f}")
+    table.add_row("masked pieces: perplexity", f"{scores['perplexity']:.2f}")
+    table.add_row("masked pieces: accuracy", f"{scores['mlm_accuracy']:.2f}")
+    if "nsp_accuracy" in scores:
+        table.add_row("next sentence: accuracy", f"{scores['nsp_accuracy']:.2f}")
+    (console or Console()).print(table)

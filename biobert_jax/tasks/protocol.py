@@ -16,6 +16,11 @@ Arrays = Mapping[str, jax.Array]
 class Task(Protocol):
     """A way to read examples, a head, a loss and a metric.
 
+    A task whose training examples are made while they are read also has a method
+    `stream(packing, rows, own) -> grain.IterDataset`: rows without end, of which this process reads
+    the streams `own` of `rows` (see `input.streams`). The loop then takes `batch.rows` of them for
+    each of `train.steps` steps, and does not ask for `examples("train")`.
+
     Attributes:
       name: for results.json.
       model: a model of `models.heads`.

@@ -1,6 +1,5 @@
 """The training loop: one for all tasks. It reads top to bottom."""
 
-import json
 import logging
 import math
 from collections.abc import Mapping
@@ -10,23 +9,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import ml_collections
-import numpy as np
-from jax.sharding import Mesh
 
-from biobert_jax.errors import DataError, TrainingError
-from biobert_jax.input.loader import (
-    PackedBatches,
-    Packing,
-    evaluation_order,
-    iterate,
-    round_up,
-    rows_for_sequences,
-    shuffled_epochs,
-)
-from biobert_jax.input.packing import take_apart
+from biobert_jax.errors import TrainingError
 from biobert_jax.tasks.protocol import Task
 from biobert_jax.training import workdir as workdirs
 from biobert_jax.training.checkpointing import Checkpoints
+from biobert_jax.training.data import encode_state, training_data
+from biobert_jax.training.evaluator import Evaluator
 from biobert_jax.training.metrics import METRICS, THROUGHPUT, Interval, Progress, Writers
 from biobert_jax.training.optimizer import make_optimizer
 from biobert_jax.training.preemption import Preemption
@@ -39,7 +28,6 @@ from biobert_jax.training.sharding import (
 from biobert_jax.training.state import (
     TrainState,
     make_init,
-    make_predict_step,
     make_train_step,
 )
 
@@ -72,15 +60,9 @@ def train_and_evaluate(
     workdirs.prepare(workdir, config)
     mesh = make_mesh()
 
-    # ---- Data: one plan for all epochs; a batch is a function of its number.
-    batches = training_batches(config, task, mesh)
-    total_steps = config.train.steps or len(batches)
-    if total_steps > len(batches):
-        raise DataError(
-            f"train.steps is {total_steps}, but {config.train.epochs} epochs have only "
-            f"{len(batches)} steps; raise train.epochs"
-        )
-    log_packing(batches, total_steps)
+    # ---- Data: batches that are a function of the seed and their number.
+    data = training_data(config, task, mesh)
+    total_steps = data.total_steps
 
     # ---- State: shapes first, then shardings, then values, so that nothing ever lies elsewhere.
     optimizer, schedule = make_optimizer(config.optimizer, total_steps)
@@ -100,11 +82,10 @@ def train_and_evaluate(
     if config.train.select == "best":
         options["keep_best"] = max(1, options["keep_best"])
     checkpoints = Checkpoints(workdir, **options)
-    data = iterate(batches, **config.loader)
     interval = Interval()
     if checkpoints.latest() is not None:
         state, position = checkpoints.restore(checkpoints.latest(), abstract)
-        data.set_state(position["data"])
+        data.batches.set_state(position["data"])
         interval = Interval(position["interval"])
         logger.info("resumed at step %d", int(state.step))
     else:
@@ -125,7 +106,7 @@ def train_and_evaluate(
     first_step = int(state.step)
     main = jax.process_index() == 0
     writers = Writers(workdir, first_step, main)
-    positions = batches.rows * config.batch.row_length
+    positions = data.rows * config.batch.row_length
     progress = Progress(total_steps, first_step, positions, main)
     pending: tuple[int, Any] | None = None  # the last step's metrics, still on the device
 
@@ -148,13 +129,13 @@ def train_and_evaluate(
 
     def save(score: float | None = None) -> None:
         check_saveable(state, checkpoints)
-        position = {"data": encode_state(data.get_state()), "interval": interval.save()}
+        position = {"data": encode_state(data.batches.get_state()), "interval": interval.save()}
         checkpoints.save(state, position, task.card, score)
 
     try:
         with Preemption() as preemption:
             for step in range(first_step + 1, total_steps + 1):
-                batch = to_devices(next(data), mesh)
+                batch = to_devices(next(data.batches), mesh)
                 state, metrics = train_step(state, batch)
                 settle()
                 pending = (step, metrics)
@@ -225,66 +206,6 @@ def check_config(config: ml_collections.ConfigDict) -> None:
             raise TrainingError(f"config.{name} is {value}; expected at least 1")
 
 
-def training_batches(config: ml_collections.ConfigDict, task: Task, mesh: Mesh) -> PackedBatches:
-    """Plans the rows of all epochs."""
-    examples = task.examples("train")
-    if not examples:
-        raise DataError("there are no training examples; check the dataset's train split")
-    packing = make_packing(config)
-    plan = packing.plan(examples, shuffled_epochs(len(examples), config.train.epochs, config.seed))
-    rows = config.batch.rows or rows_for_sequences(plan, config.batch.sequences)
-    padded = round_up(rows, mesh.size * config.train.micro_batches)
-    return PackedBatches(
-        examples, plan, task.features, rows, padded, jax.process_index(), jax.process_count()
-    )
-
-
-def make_packing(config: ml_collections.ConfigDict) -> Packing:
-    limit = config.batch.max_sequences if config.batch.packed else 1
-    return Packing(config.batch.row_length, limit)
-
-
-class Evaluator:
-    """Scores splits; each example is seen exactly once, on however many devices."""
-
-    def __init__(self, config: ml_collections.ConfigDict, task: Task, mesh: Mesh):
-        self._task, self._mesh = task, mesh
-        self._packing = make_packing(config)
-        self._rows = round_up(config.batch.eval_rows, mesh.size)
-        self._loader = config.loader
-        self._predict = jax.jit(make_predict_step(task), out_shardings=replicated(mesh))
-        self._batches: dict[str, PackedBatches] = {}
-
-    def __call__(self, params: Any, split: str, workdir: Path | None = None) -> dict[str, Any]:
-        """Returns the task's scores; with a workdir, writes its predictions there."""
-        directory = workdir / "predictions" if workdir and jax.process_index() == 0 else None
-        predictions = self.predictions(params, split)
-        with workdirs.writing(directory or Path(split)):
-            return self._task.evaluate(split, predictions, directory)
-
-    def predictions(self, params: Any, split: str) -> list[dict[str, np.ndarray]]:
-        """What the task predicts for each example of a split, in order."""
-        examples = self._task.examples(split)
-        if split not in self._batches:
-            plan = self._packing.plan(examples, evaluation_order(examples))
-            self._batches[split] = PackedBatches(
-                examples,
-                plan,
-                self._task.features,
-                self._rows,
-                self._rows,
-                jax.process_index(),
-                jax.process_count(),
-            )
-        out: list[dict[str, np.ndarray]] = [{} for _ in examples]
-        for batch in iterate(self._batches[split], **self._loader):
-            said = jax.device_get(self._predict(params, to_devices(batch, self._mesh)))
-            for name, kind in self._task.predictions.items():
-                for index, value in take_apart(said[name], said, kind).items():
-                    out[index][name] = value
-        return out
-
-
 def check_finite(metrics: Mapping[str, Any], step: int, checkpoints: Checkpoints) -> None:
     """Raises TrainingError, naming the step and the last good checkpoint, where a loss is NaN."""
     loss = sum(float(value) for value in metrics["sums"].values())
@@ -324,27 +245,6 @@ def _diverged(what: str, checkpoints: Checkpoints) -> TrainingError:
             else "There is no checkpoint yet. "
         )
         + "Lower optimizer.learning_rate or lengthen the warm-up, in a new --workdir"
-    )
-
-
-def encode_state(state: Any) -> Any:
-    """A Grain iterator's state as JSON."""
-    return json.loads(state.decode()) if isinstance(state, bytes) else state
-
-
-def log_packing(batches: PackedBatches, total_steps: int) -> None:
-    plan = batches.plan
-    logger.info(
-        "%d sequences in %d rows of %d (%.1f%% real tokens), %d rows a batch (%.1f sequences, "
-        "%d positions), %d steps",
-        len(plan.members),
-        len(plan),
-        plan.row_length,
-        100 * plan.real_share,
-        batches.rows,
-        batches.rows * len(plan.members) / len(plan),
-        batches.rows * plan.row_length,
-        total_steps,
     )
 
 

@@ -1,0 +1,133 @@
+"""The training batches of a task: planned ahead, or made while they are read."""
+
+import dataclasses
+import json
+import logging
+from typing import Any
+
+import grain
+import jax
+import ml_collections
+from jax.sharding import Mesh
+
+from biobert_jax.errors import DataError, TrainingError
+from biobert_jax.input import streams
+from biobert_jax.input.loader import (
+    PackedBatches,
+    Packing,
+    iterate,
+    round_up,
+    rows_for_sequences,
+    shuffled_epochs,
+)
+from biobert_jax.tasks.protocol import Task
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingData:
+    """Where training reads.
+
+    Attributes:
+      batches: an iterator of this process's rows of each batch; its state is the position.
+      rows: rows of a global batch, those of mere padding not counted.
+      total_steps: how many batches training takes.
+    """
+
+    batches: grain.DatasetIterator
+    rows: int
+    total_steps: int
+
+
+def training_data(config: ml_collections.ConfigDict, task: Task, mesh: Mesh) -> TrainingData:
+    """Opens a task's training batches.
+
+    Raises:
+      DataError: there is nothing to train on, or too little for `train.steps`.
+      TrainingError: the batch does not fit the devices.
+    """
+    streamed = getattr(task, "stream", None)
+    if streamed is not None:
+        return _streamed(config, streamed, mesh)
+    batches = training_batches(config, task, mesh)
+    total_steps = config.train.steps or len(batches)
+    if total_steps > len(batches):
+        raise DataError(
+            f"train.steps is {total_steps}, but {config.train.epochs} epochs have only "
+            f"{len(batches)} steps; raise train.epochs"
+        )
+    log_packing(batches, total_steps)
+    return TrainingData(iterate(batches, **loader_options(config)), batches.rows, total_steps)
+
+
+def _streamed(config: ml_collections.ConfigDict, streamed: Any, mesh: Mesh) -> TrainingData:
+    rows, total_steps = config.batch.rows, config.train.steps
+    if rows < 1 or total_steps < 1:
+        raise TrainingError(
+            f"config.batch.rows is {rows} and config.train.steps {total_steps}; this task reads "
+            "without end and needs both"
+        )
+    parts = mesh.size * config.train.micro_batches
+    if rows % parts:
+        raise TrainingError(
+            f"config.batch.rows is {rows}, which {mesh.size} devices x "
+            f"{config.train.micro_batches} micro-batches do not divide; change train.micro_batches"
+        )
+    share = rows // jax.process_count()
+    first = jax.process_index() * share
+    dataset = streamed(make_packing(config), rows, range(first, first + share))
+    logger.info(
+        "%d rows of %d a batch (%d positions), %d steps",
+        rows,
+        config.batch.row_length,
+        rows * config.batch.row_length,
+        total_steps,
+    )
+    batches = streams.batches(dataset, share, config.loader.workers)
+    return TrainingData(batches, rows, total_steps)
+
+
+def loader_options(config: ml_collections.ConfigDict) -> dict[str, int]:
+    """Settings for `input.loader.iterate`."""
+    return {"threads": config.loader.threads, "prefetch": config.loader.prefetch}
+
+
+def training_batches(config: ml_collections.ConfigDict, task: Task, mesh: Mesh) -> PackedBatches:
+    """Plans the rows of all epochs."""
+    examples = task.examples("train")
+    if not examples:
+        raise DataError("there are no training examples; check the dataset's train split")
+    packing = make_packing(config)
+    plan = packing.plan(examples, shuffled_epochs(len(examples), config.train.epochs, config.seed))
+    rows = config.batch.rows or rows_for_sequences(plan, config.batch.sequences)
+    padded = round_up(rows, mesh.size * config.train.micro_batches)
+    return PackedBatches(
+        examples, plan, task.features, rows, padded, jax.process_index(), jax.process_count()
+    )
+
+
+def make_packing(config: ml_collections.ConfigDict) -> Packing:
+    limit = config.batch.max_sequences if config.batch.packed else 1
+    return Packing(config.batch.row_length, limit)
+
+
+def encode_state(state: Any) -> Any:
+    """A Grain iterator's state as JSON."""
+    return json.loads(state.decode()) if isinstance(state, bytes) else state
+
+
+def log_packing(batches: PackedBatches, total_steps: int) -> None:
+    plan = batches.plan
+    logger.info(
+        "%d sequences in %d rows of %d (%.1f%% real tokens), %d rows a batch (%.1f sequences, "
+        "%d positions), %d steps",
+        len(plan.members),
+        len(plan),
+        plan.row_length,
+        100 * plan.real_share,
+        batches.rows,
+        batches.rows * len(plan.members) / len(plan),
+        batches.rows * plan.row_length,
+        total_steps,
+    )

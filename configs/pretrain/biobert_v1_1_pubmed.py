@@ -1,0 +1,20 @@
+"""BioBERT v1.1 (+ PubMed): 1M steps from BERT-base cased.
+
+    python -m experiments.pretrain --config=configs/pretrain/biobert_v1_1_pubmed.py \\
+        --workdir=runs/biobert_v1_1_pubmed \\
+        "--config.dataset.corpora=(('CORPUS_FOLDER', 1.0),)"
+
+Reads PubMed abstracts.
+131,072 positions a batch on any number of devices that divides its
+256 rows; set train.micro_batches to what fits. Not run here: it takes days on the paper's 8 V100.
+The variant `debug` runs in seconds.
+"""
+
+from configs.pretrain.common import FIGURE_3, pretraining
+
+
+def get_config(variant: str = ""):
+    config = pretraining(variant, 1_000_000, FIGURE_3)
+    if variant != "debug":
+        config.init = "hf://google-bert/bert-base-cased"
+    return config

@@ -1,0 +1,70 @@
+"""Pre-trains, or goes on with pre-training, on token shards.
+
+python -m experiments.pretrain --config=configs/pretrain/biobert_v1_0_pubmed.py --workdir=runs/p \
+    "--config.dataset.corpora=(('CORPUS_FOLDER', 1.0),)"
+"""
+
+from pathlib import Path
+
+from experiments import common
+
+
+def main(argv):
+    del argv
+    # Heavy imports wait until the flags are read, so that --help answers at once.
+    from biobert_jax.errors import told_to_user
+
+    with told_to_user():
+        run(common.CONFIG.value, Path(common.WORKDIR.value))
+
+
+def run(config, workdir):
+    import jax.numpy as jnp
+
+    from biobert_jax.corpora import mixture
+    from biobert_jax.corpora.shards import ShardedCorpus
+    from biobert_jax.models.heads import PretrainingModel
+    from biobert_jax.reports.tables import print_pretraining_scores
+    from biobert_jax.tasks.pretraining import PretrainingTask, subset
+    from biobert_jax.tasks.pretraining_instances import InstanceOptions
+    from biobert_jax.training.loop import train_and_evaluate
+
+    common.setup()
+    folders = [folder for folder, _ in config.dataset.corpora]
+    weights = [weight for _, weight in config.dataset.corpora] or [1.0]
+    if folders and config.init == "random":
+        config.vocab = str(Path(folders[0]) / "vocab.txt")
+        config.lowercase = ShardedCorpus(folders[0]).lowercase
+    start = common.start(config, mixture.generated_texts)
+    corpora = mixture.open_corpora(folders, start.tokenizer)
+    corpora = corpora or [mixture.generated_corpus(start.tokenizer)]
+    limits = mixture.word_limits(corpora, config.dataset.max_words)
+    parts = [
+        subset(corpus, config.dataset.held_out, words, weight)
+        for corpus, words, weight in zip(corpora, limits, weights, strict=True)
+    ]
+    limit = config.batch.max_sequences if config.batch.packed else 1
+    task = PretrainingTask(
+        training=[training for training, _ in parts],
+        held_out=[held_out for _, held_out in parts],
+        model=PretrainingModel(
+            start.architecture,
+            dtype=jnp.dtype(config.compute.dtype),
+            remat=config.compute.remat,
+            unroll=config.compute.unroll,
+        ),
+        options=InstanceOptions(max_length=config.batch.row_length, **config.instances),
+        vocabulary=start.tokenizer.vocabulary,
+        row_length=config.batch.row_length,
+        max_sequences=limit,
+        card=common.card(start, "pretraining"),
+        seed=config.seed,
+    )
+    results = train_and_evaluate(config, task, workdir, common.initial_params(start))
+    common.write_results(config, workdir, results)
+    if results is not None:
+        print_pretraining_scores(results)
+
+
+if __name__ == "__main__":
+    common.launch(main)
