@@ -1,0 +1,17 @@
+"""GAD: gene-disease associations (Bravo et al., 2015), ten folds in one command.
+
+    python -m experiments.relation --config=configs/relation/gad.py --workdir=runs/gad \
+        --config.init=INIT --config.dataset.path=DIR --config.seed=1
+
+DIR holds folders 1 to 10, each with train.tsv and test.tsv; without it they are downloaded.
+`--config.dataset.fold=3` runs one fold. The same command goes on where it was interrupted.
+
+Published for BioBERT v1.1, F1 of the positive class: 82.37 (elsewhere than in the article).
+Not measured here: no BioBERT weights were at hand. What was measured is in docs/results.md.
+"""
+
+from configs.relation.common import relation
+
+
+def get_config(variant: str = ""):
+    return relation("gad", variant)
