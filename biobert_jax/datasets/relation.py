@@ -184,6 +184,11 @@ def _read(name: str, path: str, fold: str | int, marking: str) -> Read:
     folder = Path(path)
     if folder.is_dir() and (folder / ARCHIVE).is_file():
         folder = folder / ARCHIVE
+    if folder.is_file() and folder.suffix != ".zip":
+        raise DataError(
+            f"{at(folder)}: found a file; expected the folder that it is in, with train, perhaps "
+            f"dev, and test, or {ARCHIVE}. Set dataset.path to the folder"
+        )
     if folder.is_file() or any(folder.glob("**/chemprot_training*")):
         parts = read_chemprot(folder, marking)
         return (

@@ -32,9 +32,9 @@ def score(
 
     Returns:
       `precision`, `recall`, `f1`; `specificity`; `accuracy`; `macro`, the means of the scored
-      classes' scores; `per_class`, with `support` (gold pairs), for all of `labels`; where
-      relations are unreached, `all_gold`, the scores with those counted as missed; and `counts`.
-      Percentages, 0-100; what would be divided by zero is 0.
+      classes' scores (of all classes' where one alone is scored); `per_class`, with `support` (gold
+      pairs), for all of `labels`; where relations are unreached, `all_gold`, the scores with those
+      counted as missed; and `counts`. Percentages, 0-100; what would be divided by zero is 0.
 
     Raises:
       ValueError: the lengths differ, or a class is not among `labels`.
@@ -59,8 +59,9 @@ def score(
         (negative,) = set(labels) - set(scored)
         results["specificity"] = per_class[negative]["recall"]
     results["accuracy"] = 100 * float(correct.sum()) / max(1, len(gold))
+    averaged = scored if len(scored) > 1 else labels
     results["macro"] = {
-        name: float(np.mean([per_class[label][name] for label in scored])) for name in _SCORES
+        name: float(np.mean([per_class[label][name] for label in averaged])) for name in _SCORES
     }
     results["per_class"] = per_class
     beyond = sum((unreached or {}).get(label, 0) for label in scored)

@@ -161,6 +161,7 @@ def test_missing_files_and_doubtful_ones_are_named(tmp_path):
     write(folder, test=TEST, dev=TRAIN, devel=TRAIN)
     assert "dev.tsv, devel.tsv could each be" in message(load_relations, "own", str(folder))
     assert "no such folder" in message(load_relations, "own", str(tmp_path / "nowhere"))
+    assert "found a file" in message(load_relations, "own", str(folder / "test.tsv"))
     write(folder, train="")
     (folder / "dev.tsv").unlink()
     assert "no example in this file" in message(load_relations, "own", str(folder))

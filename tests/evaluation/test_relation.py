@@ -29,6 +29,7 @@ def test_binary_scores_are_sklearns(seed):
     p, r, f, support = precision_recall_fscore_support(gold, predicted, labels=["0", "1"])
     assert_same(found, (p[1], r[1], f[1]))
     assert found["specificity"] == pytest.approx(100 * r[0])
+    assert_same(found["macro"], (p.mean(), r.mean(), f.mean()))
     for i, label in enumerate(["0", "1"]):
         assert_same(found["per_class"][label], (p[i], r[i], f[i]))
         assert found["per_class"][label]["support"] == support[i]
