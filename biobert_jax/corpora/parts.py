@@ -26,6 +26,7 @@ from biobert_jax.text.sentences import split_sentences
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 _DOCUMENTS_PER_BATCH = 64
+_CACHED_PARTS = 2**18  # some 150 bytes each
 _NOT_A_WORD = re.compile(r"[\W_]+")
 
 
@@ -158,30 +159,46 @@ def tokenise(
     documents: Iterable[Document], tokenizer: WordPieceTokenizer, statistics: PartStatistics
 ) -> Iterator[tuple[TokenDocument, int]]:
     """Yields (tokens, `text_hash`) of each document in order; counts those without a token."""
+    pieces = _PieceCache(tokenizer)
     documents = iter(documents)
     while batch := list(islice(documents, _DOCUMENTS_PER_BATCH)):
         sentences = [sentences_of(document) for document in batch]
-        encodings = tokenizer.encode_batch(list(chain.from_iterable(sentences)))
-        lengths = np.fromiter((len(e.ids) for e in encodings), np.int32, len(encodings))
-        ids = np.concatenate([e.ids for e in encodings])
-        first_sentence = first_id = 0
+        of_sentences = iter(pieces.encode(list(chain.from_iterable(sentences))))
         for document, of_document in zip(batch, sentences, strict=True):
-            last_sentence = first_sentence + len(of_document)
-            of_sentences = lengths[first_sentence:last_sentence]
-            of_sentences = of_sentences[of_sentences > 0]
-            ends = np.cumsum(of_sentences, dtype=np.int32)
-            count = int(ends[-1]) if len(ends) else 0
-            if count:
-                tokens = TokenDocument(
-                    document.id,
-                    ids[first_id : first_id + count],
-                    ends - of_sentences,
-                    count_words(document),
-                )
-                yield tokens, text_hash(document)
-            else:
+            rows = [row for row in islice(of_sentences, len(of_document)) if row]
+            ids = np.frombuffer(b"".join(rows), np.int32)
+            if not rows:
                 statistics.without_tokens += 1
-            first_sentence, first_id = last_sentence, first_id + count
+                continue
+            lengths = np.fromiter(map(len, rows), np.int32, len(rows)) // ids.itemsize
+            starts = np.cumsum(lengths, dtype=np.int32) - lengths
+            words = count_words(document)
+            yield TokenDocument(document.id, ids, starts, words), text_hash(document)
+
+
+class _PieceCache:
+    """Remembers the ids of what stands between blanks; nearly all of running text comes again.
+
+    The tokenizer remembers too, but lays out offsets and word numbers, which no shard holds; this
+    is more than twice as fast. Right because readers leave single blanks only, and because WordPiece
+    looks at nothing beyond a blank.
+    """
+
+    def __init__(self, tokenizer: WordPieceTokenizer):
+        self._tokenizer = tokenizer
+        self._ids: dict[str, bytes] = {}
+
+    def encode(self, texts: Sequence[str]) -> list[bytes]:
+        """The int32 ids of each text, as bytes."""
+        split = [text.split(" ") for text in texts]
+        missing = list(set(chain.from_iterable(split)) - self._ids.keys())
+        if len(self._ids) + len(missing) > _CACHED_PARTS:
+            self._ids.clear()
+            missing = list(set(chain.from_iterable(split)))
+        encodings = self._tokenizer.encode_batch(missing)
+        self._ids.update((p, e.ids.tobytes()) for p, e in zip(missing, encodings, strict=True))
+        ids = self._ids.__getitem__
+        return [b"".join(map(ids, parts)) for parts in split]
 
 
 def _with_hashes(
