@@ -22,8 +22,6 @@ logger = logging.getLogger(__name__)
 KINDS = ("span", "factoid", "list", "yesno")
 BIOASQ = ("bioasq_4b", "bioasq_5b", "bioasq_6b", "bioasq_7b")
 
-SQUAD_URL = "https://rajpurkar.github.io/SQuAD-explorer/dataset/"
-
 Gold = Mapping[str, tuple[tuple[str, ...], ...] | str]
 """The exact answer of each question, by its id."""
 
@@ -60,6 +58,7 @@ def load_splits(
       path: a folder. SQuAD-like: `train*.json`, `dev*.json` (or `validation*.json`) and perhaps
         `test*.json`, each in one file or several parts; with dev alone, it is split by article.
         BioASQ: BioBERT's files with the golden ones, or golden ones alone for lists and yes/no.
+        Without a folder `squad` is downloaded through TFDS.
       kind: `span` (SQuAD's scores), `factoid`, `list` or `yesno` (BioASQ's).
       train: BioASQ: a file to train on instead, official or SQuAD-like, within `path` or elsewhere.
       test_passages: BioASQ factoids: `abstracts`, BioBERT's test files; or the golden `snippets`.
@@ -80,6 +79,11 @@ def load_splits(
         from biobert_jax.datasets.synthetic_qa import qa_splits
 
         splits = qa_splits(kind)
+    elif not path and name == "squad":
+        # Here, because TFDS takes a second to import, and most runs read a folder.
+        from biobert_jax.datasets.squad_download import load_squad
+
+        splits = QaSplits(load_squad())
     elif not path:
         raise DataError(_where_to_get(name))
     elif not Path(path).is_dir():
@@ -102,7 +106,7 @@ def _load_squad(folder: Path, share: float, seed: int) -> QaSplits:
     if not train and not held_out:
         raise DataError(
             f"{at(folder)}: found no train*.json and no dev*.json; expected SQuAD-like files. "
-            f"SQuAD's own are at {SQUAD_URL}."
+            "For SQuAD itself leave dataset.path empty, and it is downloaded."
         )
     if train and held_out:
         questions = {"train": read_squad(train), "validation": read_squad(held_out)}
@@ -248,7 +252,4 @@ def _where_to_get(name: str) -> str:
             f"{name}: no dataset.path; expected a folder with BioBERT's BioASQ files and the "
             f"golden ones. {_REGISTER}"
         )
-    return (
-        f"{name}: no dataset.path; expected a folder with train*.json and dev*.json. Download "
-        f"train-v1.1.json and dev-v1.1.json from {SQUAD_URL} into one."
-    )
+    return f"{name}: no dataset.path; expected a folder with train*.json and dev*.json."

@@ -98,9 +98,13 @@ class QaTask:
           model: the span head.
           windowing, decoding: how passages are cut and answers read off.
           card: what checkpoints carry.
+
+        Raises:
+          UserError: a window is longer than the model can read.
         """
         if kind not in ("span", "factoid", "list"):
             raise ValueError(f"kind is {kind!r}; expected 'span', 'factoid' or 'list'")
+        windowing.check_fits(model.config)
         parts = ("starts", "start_logits", "ends", "end_logits")
         self.predictions = dict.fromkeys(parts, "sequence")
         self.features = {

@@ -11,6 +11,7 @@ import numpy as np
 from biobert_jax.datasets.squad import Answer, Question
 from biobert_jax.errors import UserError
 from biobert_jax.input.packing import Example
+from biobert_jax.models.config import BertConfig
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 SPECIALS = 3  # [CLS] and two [SEP]
@@ -38,6 +39,14 @@ class Windowing:
                 f"windows.stride is {self.stride}; expected 1 to max_length - max_question - "
                 f"{SPECIALS} = {self.max_length - self.max_question - SPECIALS}, or pieces between "
                 "two windows would go unread"
+            )
+
+    def check_fits(self, model: BertConfig) -> None:
+        """Raises UserError where windows are longer than a model can read."""
+        if self.max_length > model.max_position_embeddings:
+            raise UserError(
+                f"windows.max_length is {self.max_length}, but the model has position embeddings "
+                f"for {model.max_position_embeddings} pieces; lower windows.max_length"
             )
 
 

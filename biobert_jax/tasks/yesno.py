@@ -43,7 +43,11 @@ class YesNoTask:
           model: a classifier of two classes, in the order of `LABELS`.
           windowing: how pairs are cut.
           card: what checkpoints carry.
+
+        Raises:
+          UserError: a window is longer than the model can read.
         """
+        windowing.check_fits(model.config)
         self.predictions = {"yes": "sequence"}
         self.features = {
             "input_ids": Feature("token", pad=tokenizer.pad_id),

@@ -3,8 +3,9 @@
     python -m experiments.qa --config=configs/qa/squad.py --workdir=runs/squad \
         --config.init=INIT --config.dataset.path=DIR
 
-DIR has train-v1.1.json and dev-v1.1.json. With dev alone (in one file or several), four fifths of
-its articles are trained on and the others validate: no score to compare with anybody's.
+DIR has train-v1.1.json and dev-v1.1.json; without dataset.path TFDS downloads them. With dev alone
+(in one file or several), four fifths of it are trained on and the other articles validate: no score
+to compare with anybody's.
 
 Published for BioBERT v1.1, no score of its own on SQuAD; BERT base (Devlin et al.) 80.8 / 88.5.
 Not measured here: no BERT or BioBERT weights were at hand. What was measured is in docs/results.md.
