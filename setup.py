@@ -17,6 +17,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["biobert_jax*"]),
+    package_data={"biobert_jax.reports": ["published.json"]},
     install_requires=[
         "array_record",
         "clu",
