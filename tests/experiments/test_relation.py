@@ -1,0 +1,87 @@
+"""The relation experiment end to end, on the generated corpus and on folders that are not right."""
+
+import json
+
+import pytest
+
+from biobert_jax.errors import DataError
+
+TINY = {
+    "vocab_size": 200,
+    "model.hidden_size": 16,
+    "model.num_hidden_layers": 1,
+    "model.intermediate_size": 32,
+    "dataset.limit": 40,
+    "batch.row_length": 64,
+    "windows.max_length": 64,
+    "train.epochs": 1,
+    "checkpoint.asynchronous": False,
+}
+
+
+@pytest.fixture(scope="module")
+def run_relation(cache):
+    """Returns a function that runs experiments.relation in this process."""
+    from configs.relation.common import relation
+    from experiments import common
+    from experiments import relation as experiment
+
+    def run_here(dataset, workdir, **changes):
+        config = relation(dataset, "debug")
+        config.update_from_flattened_dict(TINY | changes)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(common, "setup", lambda: None)  # logging and devices are the tests'
+            return experiment.run(config, workdir)
+
+    return run_here
+
+
+def test_all_folds_in_one_command_that_goes_on(run_relation, tmp_path, capsys):
+    run_relation("gad", tmp_path)
+    assert "mean of" in capsys.readouterr().out
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert (results["task"], results["dataset"], results["seed"]) == (
+        "relation", "synthetic_binary", 0
+    )  # fmt: skip
+    assert [fold["fold"] for fold in results["folds"]] == [1, 2]
+    values = [fold["test"]["specificity"] for fold in results["folds"]]
+    assert results["test"]["specificity"] == pytest.approx(sum(values) / 2)
+    assert results["spread"].keys() >= {"precision", "recall", "f1", "specificity"}
+    for fold in (1, 2):
+        folder = tmp_path / f"fold-0{fold}"
+        said = json.loads((folder / "results.json").read_text())
+        assert said["data"]["examples"] == {"train": 40, "validation": 0, "test": 40}
+        assert said["data"]["repeated_sentences"].keys() == {"validation", "test"}
+        header, *rows = (folder / "predictions" / "test.tsv").read_text().splitlines()
+        assert header == "id\tgold\tpredicted\t0\t1"
+        assert len(rows) == 40
+        for row in rows:
+            _, _, predicted, *probabilities = row.split("\t")
+            assert sum(map(float, probabilities)) == pytest.approx(1, abs=1e-5)
+            assert float(probabilities[int(predicted)]) >= 0.5
+    # A fold that is done stays as it is; the whole is put together again.
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("fold-*/**/*")}
+    (tmp_path / "results.json").unlink()
+    run_relation("gad", tmp_path)
+    assert json.loads((tmp_path / "results.json").read_text()) == results
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("fold-*/**/*")} == before
+
+
+def test_several_classes_and_a_validation_split(run_relation, tmp_path, capsys):
+    run_relation("chemprot", tmp_path, **{"dataset.marking": "wrap"})
+    assert "mean of classes" in capsys.readouterr().out
+    results = json.loads((tmp_path / "results.json").read_text())
+    for split in ("validation", "test"):
+        assert results[split].keys() >= {"precision", "recall", "f1", "macro", "per_class"}
+        assert results[split]["per_class"].keys() == {"false", "treats", "causes"}
+        assert results[split]["counts"]["pairs"] == 40
+    assert "folds" not in results
+
+
+def test_a_missing_fold_stops_before_anything_is_trained(run_relation, tmp_path):
+    folder = tmp_path / "GAD"
+    for number in (1, 3):
+        (folder / str(number)).mkdir(parents=True)
+    with pytest.raises(DataError, match="the folder of fold 2 is missing; found 1, 3"):
+        run_relation("gad", tmp_path / "run", **{"dataset.path": str(folder)})
+    assert not (tmp_path / "run").exists()
