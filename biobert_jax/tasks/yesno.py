@@ -101,7 +101,7 @@ class YesNoTask:
             said.setdefault(id_, []).append(float(prediction["yes"]))
         gold = self._gold[split]
         # A question without any snippet is answered as most are.
-        answers = {id_: LABELS[np.mean(said.get(id_, [1.0])) >= 0.5] for id_ in gold}
+        answers = {id_: LABELS[int(np.mean(said.get(id_, [1.0])) >= 0.5)] for id_ in gold}
         if directory is not None:
             name = "bioasq.json" if split == "test" else f"bioasq_{split}.json"
             write_submission(directory / name, "yesno", answers)

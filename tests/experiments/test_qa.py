@@ -1,0 +1,71 @@
+"""The QA experiments end to end on the generated corpus: SQuAD's form, then BioASQ's from it."""
+
+import json
+
+import pytest
+
+from biobert_jax.datasets.synthetic_qa import qa_splits
+from biobert_jax.evaluation.qa import factoid_scores, list_scores, yesno_scores
+
+SCORED = {"factoid": factoid_scores, "list": list_scores, "yesno": yesno_scores}
+
+
+@pytest.fixture(scope="module")
+def run_qa(cache):
+    """Returns a function that runs a shrunk debug config in this process."""
+    from configs.qa.common import qa
+    from experiments import common
+    from experiments import qa as experiment
+
+    def run_here(workdir, dataset, kind, **changes):
+        config = qa(dataset, kind, "debug")
+        config.update_from_flattened_dict(
+            {
+                "model.hidden_size": 32,
+                "model.intermediate_size": 32,
+                "vocab_size": 300,
+                "dataset.limit": 24,
+                "train.epochs": 1,
+                **changes,
+            }
+        )
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(common, "setup", lambda: None)  # logging and devices are the tests'
+            experiment.run(config, workdir)
+        return json.loads((workdir / "results.json").read_text(encoding="utf-8"))
+
+    return run_here
+
+
+@pytest.fixture(scope="module")
+def squad(run_qa, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("runs") / "squad"
+    results = run_qa(workdir, "squad", "span")
+    assert results["validation"].keys() == {"exact_match", "f1", "questions", "unanswered"}
+    return workdir
+
+
+@pytest.mark.parametrize("kind", ["factoid", "list", "yesno"])
+def test_bioasq_starts_where_squad_ended(run_qa, squad, tmp_path, caplog, capsys, kind):
+    with caplog.at_level("INFO", logger="biobert_jax"):
+        results = run_qa(tmp_path / kind, "bioasq_6b", kind, init=str(squad))
+    restored = "encoder" if kind == "yesno" else "encoder, span"
+    assert f"initial parameters: {restored} from {squad}" in caplog.text
+    assert "Question answering" in capsys.readouterr().out
+
+    submission = json.loads(
+        (tmp_path / kind / "predictions" / "bioasq.json").read_text(encoding="utf-8")
+    )
+    predicted = {
+        question["id"]: question["exact_answer"]
+        if kind == "yesno"
+        else [entry[0] for entry in question["exact_answer"]]
+        for question in submission["questions"]
+    }
+    gold = qa_splits(kind).gold["test"]["synthetic"]
+    # What the official evaluator would find in the file is what results.json says.
+    for name, score in SCORED[kind](gold, predicted).items():
+        assert results["test"][name] == pytest.approx(score), name
+    if kind == "factoid":
+        assert all(len(answers) <= 5 for answers in predicted.values())
+        assert [batch["name"] for batch in results["test"]["batches"]] == ["synthetic"]
