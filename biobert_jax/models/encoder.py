@@ -18,6 +18,7 @@ from biobert_jax.models.dropout import dropout
 
 Batch = Mapping[str, jax.Array]
 
+
 def initializer(config: BertConfig) -> nn.initializers.Initializer:
     """BERT's normal of `initializer_range`, cut at two standard deviations and not rescaled."""
     return nn.initializers.truncated_normal(config.initializer_range)

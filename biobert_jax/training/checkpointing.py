@@ -26,6 +26,8 @@ FOLDER = "checkpoints"
 SELECTED_BY = "score"
 
 logger = logging.getLogger(__name__)
+# Checkpoints between evaluations have no score, and are not meant to; Orbax warns of each.
+logging.getLogger("absl").addFilter(lambda record: "tracked_metric" not in record.getMessage())
 
 
 class Checkpoints:

@@ -170,7 +170,7 @@ def test_a_loss_that_is_no_number(fails):
 
 def test_parameters_that_are_no_numbers_are_not_saved(start, tmp_path):
     """The loss of step 2 is that before its update, which ruins the parameters."""
-    changes = {"optimizer.learning_rate": 1e39, "checkpoint.every": 1, "checkpoint.keep_last": 9}
+    changes = {"optimizer.learning_rate": 3e38, "checkpoint.every": 1, "checkpoint.keep_last": 9}
     process = start(tmp_path / "run", changes)
     _, log = process.communicate()
     assert process.returncode == 1, log
