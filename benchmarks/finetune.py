@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from biobert_jax.training.memory import TUNABLES
+
 BATCH = 32  # sentences
 LEARNING_RATE = 1e-4
 LABELS = 3
@@ -70,7 +72,10 @@ def ours(init: str, data: str, options: dict[str, Any]) -> Iterator[int]:
 
     class Task:
         model = TokenClassifier(
-            architecture, num_labels=LABELS, dtype=jnp.dtype(options["dtype"]), unroll=1
+            architecture,
+            num_labels=LABELS,
+            dtype=jnp.dtype(options["dtype"]),
+            unroll=options["unroll"],
         )
         loss_weights = staticmethod(lambda batch: {"tags": count_labels(batch["labels"])})
         losses = staticmethod(
@@ -143,11 +148,16 @@ def peer(init: str, data: str, options: dict[str, Any]) -> Iterator[int]:
         yield int(mask.sum())
 
 
+FLOAT32 = {"dtype": "float32"}
+OURS = FLOAT32 | {"row_length": 128, "unroll": 1, "huge_pages": True}
 CONTENDERS: dict[str, tuple[Callable[..., Iterator[int]], dict[str, Any]]] = {
-    "transformers float32": (peer, {"dtype": "float32"}),
+    "transformers float32": (peer, FLOAT32),
+    "transformers float32, huge pages": (peer, FLOAT32 | {"huge_pages": True}),
     "transformers bfloat16": (peer, {"dtype": "bfloat16"}),
-    "ours float32, rows of 128": (ours, {"dtype": "float32", "row_length": 128}),
-    "ours float32, rows of 256": (ours, {"dtype": "float32", "row_length": 256}),
+    "ours": (ours, OURS),
+    "ours, rows of 256": (ours, OURS | {"row_length": 256}),
+    "ours, layers unrolled": (ours, OURS | {"unroll": 0}),
+    "ours, default memory": (ours, OURS | {"huge_pages": False}),
 }
 REFERENCE = "transformers float32"
 
@@ -181,6 +191,8 @@ def main() -> None:
     pipes = {}
     for name in args.contenders:
         here, there = context.Pipe()
+        # The C library reads this when a process starts. `experiments` set it for themselves.
+        os.environ["GLIBC_TUNABLES"] = TUNABLES if CONTENDERS[name][1].get("huge_pages") else ""
         context.Process(
             target=work,
             args=(name, args.init, args.data, args.steps, args.warmup, there),
@@ -198,11 +210,11 @@ def main() -> None:
         pipe.send(False)
 
     print(f"\n{platform.processor() or platform.machine()}, {os.cpu_count()} cores; real tokens/s")
-    print(f"{'':28}{'median':>8}{'min':>8}{'max':>8}   ratio to {REFERENCE} (min-max)")
+    print(f"{'':34}{'median':>8}{'min':>8}{'max':>8}   ratio to {REFERENCE} (min-max)")
     for name, values in speeds.items():
         ratios = [a / b for a, b in zip(values, speeds.get(REFERENCE, values), strict=True)]
         print(
-            f"{name:28}{statistics.median(values):8.0f}{min(values):8.0f}{max(values):8.0f}   "
+            f"{name:34}{statistics.median(values):8.0f}{min(values):8.0f}{max(values):8.0f}   "
             f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
         )
     if args.json:

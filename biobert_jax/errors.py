@@ -10,7 +10,7 @@ from collections.abc import Iterator
 class UserError(Exception):
     """Something that the user can mend.
 
-    The message says where (file, line or record), what was found, what was expected, and what to do.
+    The message says where (file, line or record), what was found, what was expected, what to do.
     """
 
 

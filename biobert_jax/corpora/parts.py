@@ -180,8 +180,8 @@ class _PieceCache:
     """Remembers the ids of what stands between blanks; nearly all of running text comes again.
 
     The tokenizer remembers too, but lays out offsets and word numbers, which no shard holds; this
-    is more than twice as fast. Right because readers leave single blanks only, and because WordPiece
-    looks at nothing beyond a blank.
+    is more than twice as fast. Right because readers leave single blanks only, and because
+    WordPiece looks at nothing beyond a blank.
     """
 
     def __init__(self, tokenizer: WordPieceTokenizer):

@@ -1,4 +1,4 @@
-"""The architecture's sizes, named as in bert_config.json (Google) and config.json (Hugging Face)."""
+"""Sizes of the architecture, under the names of bert_config.json and config.json."""
 
 import dataclasses
 import json
