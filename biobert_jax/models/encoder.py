@@ -152,7 +152,7 @@ class Encoder(nn.Module):
     config: BertConfig
     dtype: jnp.dtype = jnp.float32
     remat: bool = False
-    unroll: int = 0
+    unroll: int = 1
 
     def setup(self):
         self.embeddings = Embeddings(self.config, self.dtype)

@@ -37,7 +37,7 @@ class _Model(nn.Module):
     config: BertConfig
     dtype: jnp.dtype = jnp.float32
     remat: bool = False
-    unroll: int = 0
+    unroll: int = 1
 
     def make_encoder(self) -> Encoder:
         return Encoder(self.config, self.dtype, self.remat, self.unroll)
