@@ -10,8 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from absl import app
-
+from biobert_jax.training.memory import use_huge_pages
 from experiments import common, ner
 
 CONFIG = Path(__file__).parent.parent / "configs" / "ner" / "demo.py"
@@ -66,5 +65,7 @@ def run(config, workdir):
 
 
 if __name__ == "__main__":
+    use_huge_pages()
     folder = tempfile.mkdtemp(prefix="biobert-demo-")
-    app.run(main, [sys.argv[0], f"--config={CONFIG}", f"--workdir={folder}", *sys.argv[1:]])
+    sys.argv[1:1] = [f"--config={CONFIG}", f"--workdir={folder}"]
+    common.launch(main)

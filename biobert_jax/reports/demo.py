@@ -1,5 +1,7 @@
 """What experiments.demo prints."""
 
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -87,10 +89,16 @@ def annotations(texts: Sequence[Text], workdir: Path, console: Console | None = 
         style="dim",
     )
     console.print(
-        f"  echo 'Melivumab relieved chronic nephrosis.' | biobert annotate --model {workdir}",
+        f"  echo 'Melivumab relieved chronic nephrosis.' | {_command()} annotate --model {workdir}",
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _command() -> str:
+    """How this environment's console script is called from here."""
+    script = Path(sys.executable).with_name("biobert")
+    return os.path.relpath(script) if script.is_relative_to(Path.cwd()) else str(script)
 
 
 def _console() -> Console:
