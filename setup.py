@@ -19,6 +19,7 @@ setup(
     packages=find_packages(include=["biobert_jax*"]),
     package_data={"biobert_jax.reports": ["published.json"]},
     install_requires=[
+        "absl-py",
         "array_record",
         "clu",
         "flax",
@@ -31,9 +32,9 @@ setup(
         "numpy",
         "optax",
         "orbax-checkpoint",
+        "requests",
         "rich",
         "safetensors",
-        "sentencex",
         "seqeval",
         "tensorboardX",
         "tensorflow-datasets",

@@ -75,19 +75,3 @@ class BertConfig:
     def to_dict(self) -> dict[str, Any]:
         """The fields under their public names: a complete bert_config.json."""
         return dataclasses.asdict(self)
-
-
-def base(**changes: Any) -> BertConfig:
-    """BERT-base: 12 layers, 768 wide (110M parameters)."""
-    return dataclasses.replace(BertConfig(), **changes)
-
-
-def large(**changes: Any) -> BertConfig:
-    """BERT-large: 24 layers, 1,024 wide (340M parameters)."""
-    sizes = {
-        "hidden_size": 1024,
-        "num_hidden_layers": 24,
-        "num_attention_heads": 16,
-        "intermediate_size": 4096,
-    }
-    return dataclasses.replace(BertConfig(), **(sizes | changes))
