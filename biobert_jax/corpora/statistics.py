@@ -45,29 +45,38 @@ def corpus_rows(folders: Sequence[str | os.PathLike[str]]) -> list[dict[str, obj
 
 def print_corpora(rows: Sequence[dict[str, object]], console: Console | None = None) -> None:
     """Prints `corpus_rows`, and the published corpora that none of them corresponds to."""
+    console = console or Console()
     table_1 = published("table_1")
-    table = Table(title=f"Corpora beside those of {table_1['source']}")
-    for name in ("corpus", "published as"):
-        table.add_column(name, overflow="fold")
-    counts = ("documents", "sentences", "words", "tokens")
-    for name in (*counts, "tokens/word", "[UNK]", "paper's words", "ours of these"):
+    table = Table(title=f"Words, beside those of {table_1['source']}")
+    table.add_column("corpus", overflow="fold")
+    for name in ("here", "in the paper", "share"):
         table.add_column(name, justify="right")
     for row in rows:
         theirs = row["published_words"]
         table.add_row(
-            row["folder"],
-            row["corpus"] or "",
-            *(_rounded(row[name]) for name in counts),
-            f"{row['pieces_per_word']:.2f}",
-            f"{100 * row['unknown_share']:.2f}%",
+            f"{row['folder']} ({row['corpus']})" if row["corpus"] else str(row["folder"]),
+            _rounded(row["words"]),
             _rounded(theirs) if theirs else "",
             f"{100 * row['words'] / theirs:.2g}%" if theirs else "",
         )
     ours = {row["corpus"] for row in rows}
     for row in table_1["rows"]:
         if row["corpus"] not in ours:
-            table.add_row("", row["corpus"], *[""] * 6, _rounded(row["words"]), "", style="dim")
-    console = console or Console()
+            table.add_row(row["corpus"], "", _rounded(row["words"]), "", style="dim")
+    console.print(table)
+
+    table = Table(title="What was built")
+    table.add_column("corpus", overflow="fold")
+    counts = ("documents", "sentences", "tokens")
+    for name in (*counts, "tokens/word", "[UNK]"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(
+            str(row["folder"]),
+            *(_rounded(row[name]) for name in counts),
+            f"{row['pieces_per_word']:.2f}",
+            f"{100 * row['unknown_share']:.2f}%",
+        )
     console.print(table)
     console.print("Words are blank-separated, titles included. --json gives exact counts.")
 
