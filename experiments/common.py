@@ -4,6 +4,8 @@ import dataclasses
 import logging
 import os
 import sys
+import threading
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -71,6 +73,9 @@ def setup() -> None:
     logging.getLogger().setLevel(logging.WARNING)
     logging.getLogger("absl").setLevel(logging.WARNING)  # Orbax tells forty lines a checkpoint
     logging.getLogger("biobert_jax").setLevel(logging.INFO)
+    # What a thread of Orbax raises is raised again, and told, where the save is waited for.
+    threading.excepthook = _tell_unless_told_later
+    sys.unraisablehook = _tell_unless_too_late
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "biobert_jax" / "xla"
     jax.config.update(
         "jax_compilation_cache_dir", os.environ.get("JAX_COMPILATION_CACHE_DIR", str(cache))
@@ -82,6 +87,20 @@ def setup() -> None:
         jax.distributed.initialize(COORDINATOR.value, PROCESSES.value, PROCESS_ID.value)
         if jax.process_index() != 0:
             logging.getLogger("biobert_jax").setLevel(logging.WARNING)
+
+
+def _tell_unless_told_later(args: threading.ExceptHookArgs) -> None:
+    frames = traceback.extract_tb(args.exc_traceback)
+    if any("orbax" in frame.filename for frame in frames):
+        logging.getLogger("biobert_jax").debug("in a thread of Orbax", exc_info=args.exc_value)
+    else:
+        threading.__excepthook__(args)
+
+
+def _tell_unless_too_late(args: "sys.UnraisableHookArgs") -> None:
+    # TensorStore's other writes fail after Orbax has given up on a save, and print each of these.
+    if str(args.exc_value) != "Event loop is closed":
+        sys.__unraisablehook__(args)
 
 
 def start(config, training_texts) -> Start:

@@ -73,7 +73,7 @@ def pieces_in_view(offsets: np.ndarray, marks: Sequence[Span], size: int) -> np.
     rank = np.full(count, count)  # a piece's place within its mark
     for start, end in marks:
         within = np.flatnonzero((offsets[:, 1] > start) & (offsets[:, 0] < end))
-        rank[within] = np.arange(len(within))
+        rank[within] = np.minimum(rank[within], np.arange(len(within)))
     core = np.flatnonzero(rank < count)
     if not len(core):
         return np.arange(size)

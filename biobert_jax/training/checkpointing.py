@@ -26,8 +26,20 @@ FOLDER = "checkpoints"
 SELECTED_BY = "score"
 
 logger = logging.getLogger(__name__)
-# Checkpoints between evaluations have no score, and are not meant to; Orbax warns of each.
-logging.getLogger("absl").addFilter(lambda record: "tracked_metric" not in record.getMessage())
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether something that Orbax logs is not told otherwise.
+
+    It warns of every checkpoint between evaluations, which has no score and is not meant to; and
+    prints the traceback of a failed save once for each of its threads, before it raises it here.
+    """
+    return "tracked_metric" not in record.getMessage() and not (
+        record.exc_info and "orbax" in record.pathname
+    )
+
+
+logging.getLogger("absl").addFilter(_is_news)
 
 
 class Checkpoints:

@@ -14,6 +14,8 @@ from biobert_jax.training import workdir as workdirs
 logger = logging.getLogger(__name__)
 
 Results = dict[str, Any]
+HEAD = ("task", "dataset", "seed")
+"""What results.json says besides what a run returned; the same for all folds."""
 
 
 def cross_validate(
@@ -49,7 +51,8 @@ def cross_validate(
         file = folder / "results.json"
         if file.is_file():
             workdirs.prepare(folder, of_fold)
-            results = json.loads(file.read_text(encoding="utf-8"))
+            said = json.loads(file.read_text(encoding="utf-8"))
+            results = {name: value for name, value in said.items() if name not in HEAD}
             logger.info("fold %d of %d: done before", fold, len(folds))
         else:
             logger.info("fold %d of %d", fold, len(folds))
