@@ -17,7 +17,8 @@ def gelu(x: jax.Array) -> jax.Array:
 
 def _gelu(x: jax.Array) -> tuple[jax.Array, jax.Array]:
     exact = x.astype(jnp.float32)
-    cdf = 0.5 * (1.0 + jax.lax.erf(exact * 0.5**0.5))
+    # erfc(-x), not 1 + erf(x): what is left of that for negative x is rounding.
+    cdf = 0.5 * jax.lax.erfc(-exact * 0.5**0.5)
     pdf = jnp.exp(-0.5 * exact * exact) * (2.0 * jnp.pi) ** -0.5
     return (exact * cdf).astype(x.dtype), (cdf + exact * pdf).astype(x.dtype)
 
