@@ -198,9 +198,9 @@ def main() -> None:
             args=(name, args.init, args.data, args.steps, args.warmup, there),
             daemon=True,
         ).start()
+        there.close()  # so that a contender that dies is noticed, with its traceback above
         pipes[name] = here
-        if here.recv() != "ready":
-            raise RuntimeError(f"{name} did not start")
+        here.recv()
     for number in range(args.rounds):
         for name, pipe in pipes.items():
             pipe.send(True)
