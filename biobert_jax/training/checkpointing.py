@@ -6,6 +6,7 @@ takes to use the model without the data it was trained on.
 
 import json
 import logging
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,17 +30,21 @@ logger = logging.getLogger(__name__)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Whether something that Orbax logs is not told otherwise.
+    """Whether something that is logged about a save is not told otherwise.
 
-    It warns of every checkpoint between evaluations, which has no score and is not meant to; and
-    prints the traceback of a failed save once for each of its threads, before it raises it here.
+    Orbax warns of every checkpoint between evaluations, which has no score and is not meant to. Of a
+    save that failed, it and asyncio print the traceback for each thread and unfinished write, before
+    it is raised here.
     """
-    return "tracked_metric" not in record.getMessage() and not (
-        record.exc_info and "orbax" in record.pathname
-    )
+    if record.exc_info and record.exc_info[2] is not None:
+        files = [frame.filename for frame in traceback.extract_tb(record.exc_info[2])]
+        if any("orbax" in file for file in [record.pathname, *files]):
+            return False
+    return "tracked_metric" not in record.getMessage()
 
 
-logging.getLogger("absl").addFilter(_is_news)
+for _source in ("absl", "asyncio"):
+    logging.getLogger(_source).addFilter(_is_news)
 
 
 class Checkpoints:
