@@ -32,9 +32,9 @@ logger = logging.getLogger(__name__)
 def _is_news(record: logging.LogRecord) -> bool:
     """Whether something that is logged about a save is not told otherwise.
 
-    Orbax warns of every checkpoint between evaluations, which has no score and is not meant to. Of a
-    save that failed, it and asyncio print the traceback for each thread and unfinished write, before
-    it is raised here.
+    Orbax warns of every checkpoint between evaluations, which has no score and is not meant to.
+    Of a save that failed, it and asyncio print the traceback for each thread and unfinished write,
+    before it is raised here.
     """
     if record.exc_info and record.exc_info[2] is not None:
         files = [frame.filename for frame in traceback.extract_tb(record.exc_info[2])]
