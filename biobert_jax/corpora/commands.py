@@ -122,7 +122,7 @@ def decontaminate(args: argparse.Namespace) -> None:
     found = find_contamination(
         args.input,
         _reader(args),
-        {os.fspath(path): read_benchmark(path) for path in args.benchmarks},
+        {name: read_benchmark(path) for name, path in _names(args.benchmarks).items()},
         pmids=[pmid for path in args.pmids for pmid in read_pmids(path)],
         share=args.share,
         skip_errors=args.on_error == "skip",
@@ -135,6 +135,13 @@ def decontaminate(args: argparse.Namespace) -> None:
     if args.exclusions:
         lines = "".join(f"{name}\n" for name in found.excluded)
         Path(args.exclusions).write_text(lines, encoding="utf-8")
+
+
+def _names(paths: list[str]) -> dict[str, str]:
+    """Paths by their last part, or as they are where two end alike."""
+    names = [Path(path).stem for path in paths]
+    distinct = len(set(names)) == len(names)
+    return dict(zip(names if distinct else paths, paths, strict=True))
 
 
 def declare_train_vocabulary(parser: argparse.ArgumentParser) -> None:

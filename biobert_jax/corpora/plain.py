@@ -43,6 +43,7 @@ class _Record(NamedTuple):
     paragraphs: tuple[str, ...]
     problem: str = ""
     id: str = ""
+    pmid: str = ""
 
 
 def read_lines(
@@ -97,7 +98,8 @@ def read_jsonl(
     """Yields each line's JSON object as a document.
 
     The text is a string, in which blank lines separate paragraphs, or a list of paragraphs. Id
-    (string or number) and title may be absent or null; other keys are ignored.
+    (string or number), title and "pmid" (by which `decontaminate` knows articles that benchmarks
+    test on) may be absent or null; other keys are ignored.
 
     Raises:
       DataError: as for `read_lines`, and for a line that is no JSON object or has no text.
@@ -128,7 +130,7 @@ def _documents(
         elif paragraphs:
             statistics.documents += 1
             name = record.id or f"{os.path.basename(path)}#{number}"
-            yield Document(name, record.title, paragraphs, path)
+            yield Document(name, record.title, paragraphs, path, record.pmid)
         else:
             statistics.empty += 1
 
@@ -168,21 +170,30 @@ def _json_record(line: _Line, id_key: str, title_key: str, text_key: str) -> _Re
         kind = type(value).__name__
         return _Record(line.number, "", (), f"a JSON {kind}, expected an object with {text_key!r}")
     text, title, key = value.get(text_key), value.get(title_key), value.get(id_key)
+    pmid = value.get("pmid")
     paragraphs = _blank_line_paragraphs(text) if isinstance(text, str) else text
     if not isinstance(paragraphs, list) or not all(isinstance(p, str) for p in paragraphs):
         found = "no such key" if text_key not in value else repr(text)[:40]
         return _Record(
             line.number, "", (), f"{text_key!r}: expected a string or a list of them, {found} found"
         )
-    if not isinstance(title, str | None) or not isinstance(key, str | int | None):
+    if not (
+        isinstance(title, str | None)
+        and isinstance(key, str | int | None)
+        and isinstance(pmid, str | int | None)
+    ):
         return _Record(
-            line.number, "", (), f"{title_key!r} must be a string, {id_key!r} a string or a number"
+            line.number,
+            "",
+            (),
+            f"{title_key!r} must be a string, {id_key!r} and 'pmid' strings or numbers",
         )
     return _Record(
         line.number,
         normalise(title or ""),
         tuple(map(normalise, paragraphs)),
         id="" if key is None else str(key),
+        pmid="" if pmid is None else str(pmid),
     )
 
 
