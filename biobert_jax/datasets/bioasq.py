@@ -213,7 +213,8 @@ def write_submission(
     """Writes answers in the form that BioASQ's participants submit and its evaluator reads.
 
     The evaluator leaves questions out of its means that a file does not mention; so a question
-    without an answer belongs in `answers`, with an empty list.
+    without an answer belongs in `answers`, with an empty list. It reads files in the encoding of
+    the machine that it runs on; ASCII with escapes, as the golden files have it, is right on any.
 
     Args:
       path: the file; its folder is created.
@@ -231,5 +232,4 @@ def write_submission(
     ]
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = json.dumps({"questions": entries}, ensure_ascii=False, indent=1)
-    path.write_text(content + "\n", encoding="utf-8")
+    path.write_text(json.dumps({"questions": entries}, indent=1) + "\n", encoding="ascii")

@@ -218,7 +218,9 @@ def _hold_out(
 
 
 def _gold_of(questions: Iterable[BioasqQuestion], kind: str) -> dict[str, tuple | str]:
-    return {q.id: q.exact_answer for q in questions if q.type == kind and q.exact_answer}
+    # An empty list of answers stays: the official evaluator counts such a question as wrong.
+    asked = [q for q in questions if q.type == kind]
+    return {q.id: q.exact_answer for q in asked if q.exact_answer is not None}
 
 
 def _gold_of_passages(questions: Iterable[Question]) -> dict[str, tuple[tuple[str, ...], ...]]:

@@ -2,17 +2,18 @@
 
 SQuAD's are those of evaluate-v1.1.py. BioASQ's are those of the official evaluator
 (`EvaluatorTask1b -phaseB -e 5`), read from its source: it lower-cases both sides and compares whole
-strings; an entry of the gold `exact_answer` is a set of synonyms, of a system's entry only the
-first string counts. One thing differs on purpose: the official evaluator leaves questions that a
+strings, blanks included; an entry of the gold `exact_answer` is a set of synonyms, of a system's
+entry only the first string counts; it reads as many answers as there are, so five is for the
+submission to keep to. One thing differs on purpose: the official evaluator leaves questions that a
 submission does not mention out of its means, here they count as wrong. Submissions that mention all
-of them, as ours do, get the same scores from both.
+of them, as ours do, get the same scores from both, to the last digit
+(tests/evaluation/test_bioasq_official.py).
 """
 
 import re
 import string
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import fmean
 
 FACTOID_MEASURES = ("strict_accuracy", "lenient_accuracy", "mrr")
 
@@ -179,8 +180,12 @@ def _ratio(part: float, whole: float) -> float:
 
 
 def _mean(values: Iterable[float]) -> float:
-    values = list(values)
-    return fmean(values) if values else 0.0
+    # Added up one by one, as the official evaluators do: neither sum() nor fmean() rounds like that
+    # in every version of Python.
+    total, count = 0.0, 0
+    for value in values:
+        total, count = total + value, count + 1
+    return _ratio(total, count)
 
 
 def _percent(values: Sequence[float]) -> float:
