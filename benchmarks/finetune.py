@@ -47,7 +47,6 @@ def ours(init: str, data: str, options: dict[str, Any]) -> Iterator[int]:
     import dataclasses
 
     import jax
-    import jax.numpy as jnp
     import numpy as np
 
     from biobert_jax.input.loader import (
@@ -59,6 +58,7 @@ def ours(init: str, data: str, options: dict[str, Any]) -> Iterator[int]:
     )
     from biobert_jax.input.packing import IGNORED, Feature
     from biobert_jax.interop.load import initial_params, load_checkpoint
+    from biobert_jax.models.config import Compute
     from biobert_jax.models.heads import TokenClassifier
     from biobert_jax.tasks.losses import count_labels, cross_entropy_sum
     from biobert_jax.training.optimizer import make_optimizer
@@ -73,9 +73,8 @@ def ours(init: str, data: str, options: dict[str, Any]) -> Iterator[int]:
     class Task:
         model = TokenClassifier(
             architecture,
+            Compute(dtype=options["dtype"], unroll=options["unroll"]),
             num_labels=LABELS,
-            dtype=jnp.dtype(options["dtype"]),
-            unroll=options["unroll"],
         )
         loss_weights = staticmethod(lambda batch: {"tags": count_labels(batch["labels"])})
         losses = staticmethod(

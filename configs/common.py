@@ -2,6 +2,22 @@
 
 import ml_collections
 
+# Which mesh axes spread which array: the first pattern that is found in its path decides. Stacked
+# layers have a leading axis; qkv is [L, D, 3, H, Dh]. See training/sharding.py.
+SHARDING_RULES = (
+    ("word_embeddings/embedding$", ("tensor", "fsdp")),
+    ("(position|token_type)_embeddings/embedding$", (None, "fsdp")),
+    ("qkv/kernel$", (None, "fsdp", None, "tensor", None)),
+    ("qkv/bias$", (None, None, "tensor", None)),
+    ("attention/output/kernel$", (None, "tensor", None, "fsdp")),
+    ("intermediate/kernel$", (None, "fsdp", "tensor")),
+    ("intermediate/bias$", (None, "tensor")),
+    ("mlp/output/kernel$", (None, "tensor", "fsdp")),
+    ("(pooler|transform|classifier|span|nsp)/kernel$", ("fsdp", None)),
+    ("mlm/bias$", ("tensor",)),
+    ("(bias|scale)$", ()),
+)
+
 
 def defaults() -> ml_collections.ConfigDict:
     """Every setting that the training loop reads, with BERT's values."""
@@ -25,8 +41,18 @@ def defaults() -> ml_collections.ConfigDict:
 
     config.compute = ml_collections.ConfigDict()
     config.compute.dtype = "float32"  # or bfloat16; parameters, softmax and LayerNorm stay float32
-    config.compute.remat = False
+    config.compute.attention = "auto"  # xla | cudnn | pallas, see models/attention.py
+    config.compute.dropout = "hash"  # where masks come from: hash | rbg | threefry
+    config.compute.remat = "none"  # compute again in the backward pass: none | dots | full
     config.compute.unroll = 1  # layers in one turn of the compiled loop; 0: all
+
+    # The axes multiply to the number of devices; -1 takes what the others leave. `fsdp` spreads
+    # parameters and optimiser state, `tensor` the work within a layer.
+    config.mesh = ml_collections.ConfigDict()
+    config.mesh.data = -1
+    config.mesh.fsdp = 1
+    config.mesh.tensor = 1
+    config.mesh.rules = SHARDING_RULES
 
     config.batch = ml_collections.ConfigDict()
     config.batch.packed = True
@@ -39,8 +65,8 @@ def defaults() -> ml_collections.ConfigDict:
     config.train = ml_collections.ConfigDict()
     config.train.epochs = 10
     config.train.steps = 0  # 0: as many as the epochs have
-    config.train.micro_batches = 1
-    config.train.shard_state = False  # spread parameters and optimiser state over the devices
+    # Rows that a device takes at once; the rest of its batch follows. auto: as many as fit.
+    config.train.micro_batch = "all"  # | auto | a number, as a string
     config.train.evaluate_every = 0  # steps; 0: at the end only
     config.train.select = "last"  # or best: the checkpoint with the highest validation score
 
@@ -66,6 +92,12 @@ def defaults() -> ml_collections.ConfigDict:
     config.loader.threads = 2
     config.loader.workers = 0  # processes, for pre-training; must divide a process's rows
     config.loader.prefetch = 8
+
+    # Several processes; seconds. docs/clusters.md says what each is for.
+    config.distributed = ml_collections.ConfigDict()
+    config.distributed.connect_timeout = 300.0
+    config.distributed.lost_timeout = 60.0
+    config.distributed.stall_timeout = 900.0  # longer than compilation, and than a save; 0: never
 
     config.log_every = 10
     return config

@@ -17,15 +17,20 @@ from biobert_jax.training.memory import use_huge_pages
 
 if TYPE_CHECKING:
     from biobert_jax.interop.checkpoint import Checkpoint
-    from biobert_jax.models.config import BertConfig
+    from biobert_jax.models.config import BertConfig, Compute
     from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment, e.g. configs/ner/s800.py")
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; one that exists is resumed.")
 COORDINATOR = flags.DEFINE_string(
-    "coordinator", None, "host:port of process 0, for several processes."
+    "coordinator",
+    None,
+    "host:port of process 0, for several processes (not needed where srun or mpirun starts them, nor "
+    "on Cloud TPU: docs/clusters.md).",
 )
-PROCESSES = flags.DEFINE_integer("num_processes", None, "How many processes train together.")
+PROCESSES = flags.DEFINE_integer(
+    "num_processes", None, "How many processes train together. 1: this one alone, on any cluster."
+)
 PROCESS_ID = flags.DEFINE_integer("process_id", None, "The number of this one, from 0.")
 flags.mark_flags_as_required(["config", "workdir"])
 
@@ -42,7 +47,14 @@ class Start:
 def launch(main: Callable[[list[str]], None]) -> NoReturn:
     """Reads the flags and runs an experiment's `main`."""
     use_huge_pages()
-    app.run(main, flags_parser=_parse_flags)
+
+    def together(argv: list[str]) -> None:
+        from biobert_jax.training.distributed import told_to_others
+
+        with told_to_others():
+            main(argv)
+
+    app.run(together, flags_parser=_parse_flags)
 
 
 def _parse_flags(argv: list[str]) -> list[str]:
@@ -67,6 +79,8 @@ def setup() -> None:
     """Logging, the compilation cache, and the other processes where there are any."""
     import jax
 
+    from biobert_jax.training import distributed
+
     # Milliseconds since the launch stand on every line: a slow start shows where it is slow.
     form = "%(levelname).1s %(relativeCreated)6.0f ms  %(message)s"
     logging.basicConfig(format=form, stream=sys.stderr, force=True)
@@ -82,11 +96,13 @@ def setup() -> None:
     )
     if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
-    if COORDINATOR.value is not None:
-        jax.config.update("jax_cpu_collectives_implementation", "gloo")
-        jax.distributed.initialize(COORDINATOR.value, PROCESSES.value, PROCESS_ID.value)
-        if jax.process_index() != 0:
-            logging.getLogger("biobert_jax").setLevel(logging.WARNING)
+    limits = distributed.Timeouts(**CONFIG.value.get("distributed", {}))
+    job = distributed.find_job(
+        COORDINATOR.value, PROCESSES.value, PROCESS_ID.value, limits.connect_timeout
+    )
+    if job is not None and job.process_id != 0:
+        logging.getLogger("biobert_jax").setLevel(logging.WARNING)
+    distributed.set_up(job, limits)
 
 
 def _tell_unless_told_later(args: threading.ExceptHookArgs) -> None:
@@ -129,6 +145,41 @@ def start(config, training_texts) -> Start:
     )
     tokenizer = WordPieceTokenizer.from_vocabulary(vocabulary, config.lowercase)
     return Start(None, BertConfig(vocab_size=tokenizer.vocab_size, **sizes, **rates), tokenizer)
+
+
+def compute(config, platform: str | None = None) -> "Compute":
+    """How the config wants a model computed; what `auto` stands for is settled here, and told.
+
+    Args:
+      config: compute, model.
+      platform: of the devices; None: of those that are there.
+    """
+    import jax
+
+    from biobert_jax.errors import TrainingError
+    from biobert_jax.models import attention
+    from biobert_jax.models.config import Compute
+    from biobert_jax.models.dropout import GENERATORS
+    from biobert_jax.models.encoder import REMAT_POLICIES
+
+    options = Compute(**config.compute)
+    for name, allowed in (
+        ("attention", ("auto", *attention.IMPLEMENTATIONS)),
+        ("dropout", GENERATORS),
+        ("remat", REMAT_POLICIES),
+    ):
+        if (value := getattr(options, name)) not in allowed:
+            raise TrainingError(
+                f"config.compute.{name} is {value!r}; expected one of {', '.join(allowed)}"
+            )
+    if options.attention == "auto":
+        platform = platform or jax.default_backend()
+        rate = config.model.dropout
+        chosen = attention.choose(platform, options.dtype, rate, options.dropout)
+        message = "attention on %s in %s with dropout %g: %s"
+        logging.getLogger("biobert_jax").info(message, platform, options.dtype, rate, chosen)
+        options = dataclasses.replace(options, attention=chosen)
+    return options
 
 
 def card(start: Start, task: str, **more) -> dict:

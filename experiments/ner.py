@@ -28,8 +28,6 @@ def run(config, workdir):
 
 def train(config, workdir):
     """Returns what results.json says; None where SIGTERM ended the run early."""
-    import jax.numpy as jnp
-
     from biobert_jax.datasets.conll import label_set
     from biobert_jax.datasets.ner import load_splits
     from biobert_jax.models.heads import TokenClassifier
@@ -44,9 +42,7 @@ def train(config, workdir):
     warn_of_capitals((" ".join(s.words) for s in splits["train"]), start.tokenizer.lowercase)
     model = TokenClassifier(
         start.architecture,
-        dtype=jnp.dtype(config.compute.dtype),
-        remat=config.compute.remat,
-        unroll=config.compute.unroll,
+        common.compute(config),
         num_labels=len(labels),
         classifier_dropout=config.model.dropout,
     )

@@ -19,8 +19,6 @@ def main(argv):
 
 
 def run(config, workdir):
-    import jax.numpy as jnp
-
     from biobert_jax.corpora import mixture
     from biobert_jax.corpora.shards import ShardedCorpus
     from biobert_jax.models.heads import PretrainingModel
@@ -47,12 +45,7 @@ def run(config, workdir):
     task = PretrainingTask(
         training=[training for training, _ in parts],
         held_out=[held_out for _, held_out in parts],
-        model=PretrainingModel(
-            start.architecture,
-            dtype=jnp.dtype(config.compute.dtype),
-            remat=config.compute.remat,
-            unroll=config.compute.unroll,
-        ),
+        model=PretrainingModel(start.architecture, common.compute(config)),
         options=InstanceOptions(max_length=config.batch.row_length, **config.instances),
         vocabulary=start.tokenizer.vocabulary,
         row_length=config.batch.row_length,

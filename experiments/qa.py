@@ -30,8 +30,6 @@ def run(config, workdir):
 
 def train(config, workdir):
     """Returns what results.json says; None where SIGTERM ended the run early."""
-    import jax.numpy as jnp
-
     from biobert_jax.datasets.qa import load_splits
     from biobert_jax.models.heads import SequenceClassifier, SpanClassifier
     from biobert_jax.tasks.qa import QaTask
@@ -46,22 +44,25 @@ def train(config, workdir):
     texts = dict.fromkeys(t for q in splits.questions["train"] for t in (q.context, q.text))
     start = common.start(config, lambda: texts)
     warn_of_capitals(texts, start.tokenizer.lowercase)
-    compute = config.compute.to_dict() | {"dtype": jnp.dtype(config.compute.dtype)}
+    compute = common.compute(config)
     windowing = Windowing(**config.windows)
     kind = config.dataset.kind
     settings = {"kind": kind, "windows": config.windows.to_dict()}
     if kind == "yesno":
         head = {"classifier_dropout": config.model.dropout}
-        model = SequenceClassifier(start.architecture, **compute, **head)
+        model = SequenceClassifier(start.architecture, compute, **head)
         card = common.card(start, "qa", labels=list(LABELS), **settings)
         task = YesNoTask(splits, start.tokenizer, model, windowing, card)
     else:
-        model = SpanClassifier(start.architecture, **compute)
+        model = SpanClassifier(start.architecture, compute)
         card = common.card(start, "qa", decoding=config.decoding.to_dict(), **settings)
         decoding = Decoding(**config.decoding)
         task = QaTask(splits, kind, start.tokenizer, model, windowing, decoding, card)
     initial = common.initial_params(start, LABELS if kind == "yesno" else None)
     results = train_and_evaluate(config, task, workdir, initial)
+    if results is not None and kind == "list" and "validation" in results:
+        # Found after the last checkpoint was written, whose card has the one to start with.
+        results["tuned"] = {"decoding": {"threshold": results["validation"]["threshold"]}}
     common.write_results(config, workdir, results)
     return results
 

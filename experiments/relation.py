@@ -41,8 +41,6 @@ def train(config, workdir):
 
 def train_once(config, workdir):
     """Trains on one training split; returns what `train` does."""
-    import jax.numpy as jnp
-
     from biobert_jax.datasets.relation import load_relations
     from biobert_jax.models.heads import SequenceClassifier
     from biobert_jax.tasks.relation import RelationTask, Windowing
@@ -53,10 +51,10 @@ def train_once(config, workdir):
     start = common.start(config, lambda: (e.text for e in data.splits["train"]))
     warn_of_capitals((e.text for e in data.splits["train"]), start.tokenizer.lowercase)
     windows = config.windows.to_dict()
-    options = {**config.compute, "dtype": jnp.dtype(config.compute.dtype)}
     head = {"num_labels": len(data.labels), "classifier_dropout": config.model.dropout}
-    model = SequenceClassifier(start.architecture, **options, **head)
-    card = common.card(start, "relation", labels=data.labels, scored=data.scored, windows=windows)
+    model = SequenceClassifier(start.architecture, common.compute(config), **head)
+    settings = {"windows": windows, "marking": config.dataset.marking}
+    card = common.card(start, "relation", labels=data.labels, scored=data.scored, **settings)
     task = RelationTask(data, start.tokenizer, model, Windowing(**windows), card)
     results = train_and_evaluate(config, task, workdir, common.initial_params(start, data.labels))
     if results is not None:

@@ -16,13 +16,14 @@ KNOWS = {
     "corpora": {"text", "datasets", "reports"},
     "datasets": {"text"},
     "tasks": {"models", "text", "datasets", "input", "evaluation"},
-    "training": {"tasks", "input"},
+    "training": {"tasks", "input", "models"},
     "interop": {"models", "text", "training"},
-    "inference": {"models", "text", "input", "tasks", "interop"},
+    "inference": {"models", "text", "input", "datasets", "tasks", "interop"},
     "reports": {"evaluation"},
 }
 ONLY = {
     ("training", "tasks"): {"biobert_jax.tasks.protocol"},
+    ("training", "models"): {"biobert_jax.models.partitioning"},
     ("interop", "training"): {"biobert_jax.training.checkpointing"},
     ("corpora", "reports"): {"biobert_jax.reports.published"},
 }

@@ -10,6 +10,7 @@ import numpy as np
 
 from biobert_jax.inference.packed import run_packed
 from biobert_jax.interop.checkpoint import Checkpoint
+from biobert_jax.models.config import Compute
 from biobert_jax.models.encoder import Encoder
 from biobert_jax.text.casing import warn_of_capitals
 from biobert_jax.text.wordpiece import WordPieceTokenizer
@@ -73,7 +74,7 @@ def embed(
         long = sum(len(encoding.ids) > size for encoding in encodings)
         logger.warning("%d texts are longer than %d pieces and read in stretches", long, size)
 
-    encoder = Encoder(checkpoint.config, dtype=jnp.dtype(dtype))
+    encoder = Encoder(checkpoint.config, Compute(dtype))
 
     @jax.jit
     def apply(params, batch):

@@ -1,8 +1,9 @@
-"""Self-attention within the sequences of a packed row."""
+"""Self-attention within the sequences of a packed row: one entry, several implementations."""
 
 import jax
 import jax.numpy as jnp
 
+from biobert_jax.models import attention_kernel
 from biobert_jax.models.dropout import dropout
 
 # What BERT adds to masked logits. Finite, so that a row of padding alone gives no NaN.
@@ -22,7 +23,7 @@ def segment_mask(segment_ids: jax.Array) -> jax.Array:
     return same & (segment_ids != 0)[:, None, None, :]
 
 
-def dot_product_attention(
+def attend(
     query: jax.Array,
     key: jax.Array,
     value: jax.Array,
@@ -30,17 +31,26 @@ def dot_product_attention(
     *,
     dropout_rate: float = 0.0,
     dropout_rng: jax.Array | None = None,
+    generator: str = "hash",
+    implementation: str = "xla",
 ) -> jax.Array:
-    """Attention as plain XLA operations; the softmax is taken in float32.
+    """Attention within segments; the softmax is taken in float32.
+
+    What comes out at positions of padding is finite and otherwise left open.
 
     Args:
       query, key, value: [B, S, H, Dh] in the compute type.
       segment_ids: [B, S]; attention stays within equal, non-zero segments.
       dropout_rate: the share of attention probabilities that is dropped.
       dropout_rng: a key, or None for none.
+      generator: where the dropout masks come from, a name of `dropout.GENERATORS`.
+      implementation: a name of `IMPLEMENTATIONS`.
 
     Returns:
       [B, S, H, Dh] in the compute type.
+
+    Raises:
+      ValueError: shapes that do not fit; an implementation that cannot do what is asked.
     """
     if not query.shape == key.shape == value.shape or query.ndim != 4:
         raise ValueError(
@@ -49,9 +59,60 @@ def dot_product_attention(
         )
     if segment_ids.shape != query.shape[:2]:
         raise ValueError(f"segment_ids must be {query.shape[:2]}; found {segment_ids.shape}")
+    if dropout_rng is None:
+        dropout_rate = 0.0
+    return IMPLEMENTATIONS[implementation](
+        query, key, value, segment_ids, dropout_rate, dropout_rng, generator
+    )
+
+
+def choose(platform: str, dtype: str, dropout_rate: float, generator: str) -> str:
+    """What `auto` stands for.
+
+    Args:
+      platform: of the devices: cpu, gpu or tpu.
+      dtype: the compute type.
+      dropout_rate: of attention probabilities, in training.
+      generator: of dropout masks.
+
+    Returns:
+      A name of `IMPLEMENTATIONS`: on TPU the kernel, whose dropout is the hash; on GPU cuDNN, which
+      knows bfloat16 and no dropout; plain XLA for the rest.
+    """
+    if platform == "tpu" and (dropout_rate == 0.0 or generator == "hash"):
+        return "pallas"
+    if platform in ("gpu", "cuda") and dtype == "bfloat16" and dropout_rate == 0.0:
+        return "cudnn"
+    return "xla"
+
+
+def _xla(query, key, value, segment_ids, dropout_rate, dropout_rng, generator):
     scale = query.shape[-1] ** -0.5
     logits = jnp.einsum("bqhd,bkhd->bhqk", query * scale, key, preferred_element_type=jnp.float32)
     logits = jnp.where(segment_mask(segment_ids), logits, logits + MASKED)
     probabilities = jax.nn.softmax(logits, axis=-1).astype(value.dtype)
-    probabilities = dropout(probabilities, dropout_rate, dropout_rng)
+    probabilities = dropout(probabilities, dropout_rate, dropout_rng, generator)
     return jnp.einsum("bhqk,bkhd->bqhd", probabilities, value)
+
+
+def _cudnn(query, key, value, segment_ids, dropout_rate, dropout_rng, generator):
+    del dropout_rng, generator
+    if dropout_rate:
+        raise ValueError(
+            f"attention 'cudnn' has no dropout, and {dropout_rate} was asked for: take 'auto', or "
+            "set the model's attention dropout to 0"
+        )
+    # Padding attends to itself: a row of the mask without a key gives NaN there.
+    mask = segment_ids[:, None, :, None] == segment_ids[:, None, None, :]
+    return jax.nn.dot_product_attention(query, key, value, mask=mask, implementation="cudnn")
+
+
+def _pallas(query, key, value, segment_ids, dropout_rate, dropout_rng, generator):
+    if dropout_rate and generator != "hash":
+        raise ValueError(
+            f"attention 'pallas' makes dropout masks by 'hash'; {generator!r} asked for"
+        )
+    return attention_kernel.attend(query, key, value, segment_ids, dropout_rate, dropout_rng)
+
+
+IMPLEMENTATIONS = {"xla": _xla, "cudnn": _cudnn, "pallas": _pallas}

@@ -1,4 +1,4 @@
-"""Sizes of the architecture, under the names of bert_config.json and config.json."""
+"""Sizes of the architecture, under bert_config.json's and config.json's names; how to compute."""
 
 import dataclasses
 import json
@@ -75,3 +75,24 @@ class BertConfig:
     def to_dict(self) -> dict[str, Any]:
         """The fields under their public names: a complete bert_config.json."""
         return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Compute:
+    """How a model is computed. It changes speed and memory, not what is computed, but for rounding.
+
+    Attributes:
+      dtype: of matrix products and the activations between them: float32 or bfloat16. Parameters,
+        softmax, LayerNorm and losses are float32 always.
+      attention: a name of `attention.IMPLEMENTATIONS`.
+      dropout: a name of `dropout.GENERATORS`. The masks differ, their statistics do not.
+      remat: a name of `encoder.REMAT_POLICIES`: what of a layer is computed again in the backward
+        pass instead of being kept.
+      unroll: how many layers one turn of the compiled loop holds; 0 means all.
+    """
+
+    dtype: str = "float32"
+    attention: str = "xla"
+    dropout: str = "hash"
+    remat: str = "none"
+    unroll: int = 1

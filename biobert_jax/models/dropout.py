@@ -12,40 +12,68 @@ import jax
 import jax.numpy as jnp
 
 
-def dropout(x: jax.Array, rate: float, rng: jax.Array | None) -> jax.Array:
+def dropout(x: jax.Array, rate: float, rng: jax.Array | None, generator: str = "hash") -> jax.Array:
     """Zeroes a share of the elements and scales up the rest.
 
     Args:
-      x: any shape of fewer than 2**32 elements.
+      x: any shape; for the generator `hash`, of fewer than 2**32 elements.
       rate: the share that is dropped, from 0 to below 1.
       rng: a key, or None for no dropout.
+      generator: a name of `GENERATORS`.
     """
     if not 0.0 <= rate < 1.0:
         raise ValueError(f"a dropout rate must be in [0, 1); found {rate}")
     if rng is None or rate == 0.0:
         return x
-    drop_below = jnp.uint32(round(rate * 2**32))
-    keep = hash_bits(rng, x.shape) >= drop_below
+    keep = GENERATORS[generator](rng, x.shape) >= drop_below(rate)
     return jnp.where(keep, x * (1.0 / (1.0 - rate)), jnp.zeros((), x.dtype))
 
 
-def hash_bits(rng: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """32 random bits an element: a keyed integer hash of each element's index.
+def drop_below(rate: float) -> jax.Array:
+    """The number that a dropped element's 32 bits are below."""
+    return jnp.uint32(round(rate * 2**32))
 
-    The mixing function is the two-multiplication finaliser with the constants that Chris Wellons'
-    search found to have the least bias ("lowbias32", 2018, public domain).
-    """
+
+def hash_bits(rng: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """32 random bits an element: a keyed integer hash of each element's index."""
     if math.prod(shape) >= 2**32:
         raise ValueError(f"{shape} has more elements than a 32-bit counter can number")
-    key = jax.random.bits(rng, (2,), jnp.uint32)
+    key = hash_key(rng)
     index = jnp.zeros(shape, jnp.uint32)
     stride = 1
     for axis in reversed(range(len(shape))):
         index += jax.lax.broadcasted_iota(jnp.uint32, shape, axis) * jnp.uint32(stride)
         stride *= shape[axis]
-    x = (index ^ key[0]) * jnp.uint32(0x9E3779B9) + key[1]
+    return mix(index, key[0], key[1])
+
+
+def hash_key(rng: jax.Array) -> jax.Array:
+    """The two words, uint32 [2], that `mix` is keyed with."""
+    return jax.random.bits(rng, (2,), jnp.uint32)
+
+
+def mix(index: jax.Array, first: jax.Array, second: jax.Array) -> jax.Array:
+    """Hashes uint32 indices under a key of two words.
+
+    The two-multiplication finaliser with the constants that Chris Wellons' search found to have the
+    least bias ("lowbias32", 2018, public domain). Written so that a kernel can call it, too.
+    """
+    x = (index ^ first) * jnp.uint32(0x9E3779B9) + second
     x ^= x >> 16
     x *= jnp.uint32(0x7FEB352D)
     x ^= x >> 15
     x *= jnp.uint32(0x846CA68B)
     return x ^ (x >> 16)
+
+
+def _rbg_bits(rng: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    key = jax.random.wrap_key_data(jax.random.bits(rng, (4,), jnp.uint32), impl="rbg")
+    return jax.random.bits(key, shape, jnp.uint32)
+
+
+def _threefry_bits(rng: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    return jax.random.bits(rng, shape, jnp.uint32)
+
+
+GENERATORS = {"hash": hash_bits, "rbg": _rbg_bits, "threefry": _threefry_bits}
+"""`rbg` is XLA's generator, the device's own where it has one; its bits depend on the sharding."""

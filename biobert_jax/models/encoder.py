@@ -12,11 +12,18 @@ import jax
 import jax.numpy as jnp
 
 from biobert_jax.models.activations import ACTIVATIONS
-from biobert_jax.models.attention import dot_product_attention
-from biobert_jax.models.config import BertConfig
+from biobert_jax.models.attention import attend
+from biobert_jax.models.config import BertConfig, Compute
 from biobert_jax.models.dropout import dropout
+from biobert_jax.models.partitioning import constrain_rows
 
 Batch = Mapping[str, jax.Array]
+
+REMAT_POLICIES = {
+    "none": None,  # keep everything
+    "dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,  # keep dense layers' outputs
+    "full": jax.checkpoint_policies.nothing_saveable,  # keep each layer's input
+}
 
 
 def initializer(config: BertConfig) -> nn.initializers.Initializer:
@@ -28,12 +35,13 @@ class Dropout(nn.Module):
     """Dropout from the "dropout" stream of keys."""
 
     rate: float
+    generator: str = "hash"
 
     @nn.compact
     def __call__(self, x: jax.Array, deterministic: bool) -> jax.Array:
         if deterministic or self.rate == 0.0:
             return x
-        return dropout(x, self.rate, self.make_rng("dropout"))
+        return dropout(x, self.rate, self.make_rng("dropout"), self.generator)
 
 
 def layer_norm(config: BertConfig, name: str = "layer_norm") -> nn.LayerNorm:
@@ -45,7 +53,7 @@ def layer_norm(config: BertConfig, name: str = "layer_norm") -> nn.LayerNorm:
 
 class Embeddings(nn.Module):
     config: BertConfig
-    dtype: jnp.dtype = jnp.float32
+    compute: Compute = Compute()
 
     def setup(self):
         config = self.config
@@ -59,7 +67,7 @@ class Embeddings(nn.Module):
         self.position_embeddings = table(config.max_position_embeddings)
         self.token_type_embeddings = table(config.type_vocab_size)
         self.layer_norm = layer_norm(config, name=None)
-        self.dropout = Dropout(config.hidden_dropout_prob)
+        self.dropout = Dropout(config.hidden_dropout_prob, self.compute.dropout)
 
     def __call__(self, batch: Batch, deterministic: bool) -> jax.Array:
         x = (
@@ -67,12 +75,12 @@ class Embeddings(nn.Module):
             + self.position_embeddings(batch["position_ids"])
             + self.token_type_embeddings(batch["token_type_ids"])
         )
-        return self.dropout(self.layer_norm(x), deterministic).astype(self.dtype)
+        return self.dropout(self.layer_norm(x), deterministic).astype(self.compute.dtype)
 
 
 class SelfAttention(nn.Module):
     config: BertConfig
-    dtype: jnp.dtype = jnp.float32
+    compute: Compute = Compute()
 
     @nn.compact
     def __call__(self, x: jax.Array, segment_ids: jax.Array, deterministic: bool) -> jax.Array:
@@ -80,44 +88,51 @@ class SelfAttention(nn.Module):
         qkv = nn.DenseGeneral(
             (3, config.num_attention_heads, config.head_size),
             kernel_init=initializer(config),
-            dtype=self.dtype,
+            dtype=self.compute.dtype,
             name="qkv",
         )(x)
         rate = 0.0 if deterministic else config.attention_probs_dropout_prob
-        context = dot_product_attention(
+        context = attend(
             qkv[:, :, 0],
             qkv[:, :, 1],
             qkv[:, :, 2],
             segment_ids,
             dropout_rate=rate,
             dropout_rng=self.make_rng("dropout") if rate else None,
+            generator=self.compute.dropout,
+            implementation=self.compute.attention,
         )
         y = nn.DenseGeneral(
             config.hidden_size,
             axis=(-2, -1),
             kernel_init=initializer(config),
-            dtype=self.dtype,
+            dtype=self.compute.dtype,
             name="output",
         )(context)
-        y = Dropout(config.hidden_dropout_prob)(y, deterministic)
-        return layer_norm(config)(x + y).astype(self.dtype)
+        y = Dropout(config.hidden_dropout_prob, self.compute.dropout)(y, deterministic)
+        return layer_norm(config)(x + y).astype(self.compute.dtype)
 
 
 class FeedForward(nn.Module):
     config: BertConfig
-    dtype: jnp.dtype = jnp.float32
+    compute: Compute = Compute()
 
     @nn.compact
     def __call__(self, x: jax.Array, deterministic: bool) -> jax.Array:
         config = self.config
         init = initializer(config)
         y = nn.Dense(
-            config.intermediate_size, kernel_init=init, dtype=self.dtype, name="intermediate"
+            config.intermediate_size,
+            kernel_init=init,
+            dtype=self.compute.dtype,
+            name="intermediate",
         )(x)
         y = ACTIVATIONS[config.hidden_act](y)
-        y = nn.Dense(config.hidden_size, kernel_init=init, dtype=self.dtype, name="output")(y)
-        y = Dropout(config.hidden_dropout_prob)(y, deterministic)
-        return layer_norm(config)(x + y).astype(self.dtype)
+        y = nn.Dense(config.hidden_size, kernel_init=init, dtype=self.compute.dtype, name="output")(
+            y
+        )
+        y = Dropout(config.hidden_dropout_prob, self.compute.dropout)(y, deterministic)
+        return layer_norm(config)(x + y).astype(self.compute.dtype)
 
 
 class Layer(nn.Module):
@@ -125,14 +140,15 @@ class Layer(nn.Module):
 
     config: BertConfig
     deterministic: bool
-    dtype: jnp.dtype = jnp.float32
+    compute: Compute = Compute()
 
     @nn.compact
     def __call__(self, x: jax.Array, segment_ids: jax.Array) -> tuple[jax.Array, jax.Array]:
-        x = SelfAttention(self.config, self.dtype, name="attention")(
+        x = SelfAttention(self.config, self.compute, name="attention")(
             x, segment_ids, self.deterministic
         )
-        x = FeedForward(self.config, self.dtype, name="mlp")(x, self.deterministic)
+        x = FeedForward(self.config, self.compute, name="mlp")(x, self.deterministic)
+        x = constrain_rows(x)
         return x, x
 
 
@@ -140,22 +156,18 @@ class Encoder(nn.Module):
     """Embeddings and the stack of layers.
 
     Layer parameters are stacked on a leading axis [L, ...] whether the compiled program loops over
-    them (`unroll=1`) or is unrolled (`unroll=0`), so that checkpoints do not depend on it.
+    them (`compute.unroll=1`) or is unrolled (0), so that checkpoints do not depend on it.
 
     Attributes:
       config: sizes.
-      dtype: the type that matrix products are computed in.
-      remat: recompute each layer in the backward pass instead of keeping its activations.
-      unroll: how many layers one turn of the compiled loop holds; 0 means all.
+      compute: how to compute.
     """
 
     config: BertConfig
-    dtype: jnp.dtype = jnp.float32
-    remat: bool = False
-    unroll: int = 1
+    compute: Compute = Compute()
 
     def setup(self):
-        self.embeddings = Embeddings(self.config, self.dtype)
+        self.embeddings = Embeddings(self.config, self.compute)
 
     @nn.compact
     def __call__(
@@ -175,16 +187,17 @@ class Encoder(nn.Module):
           ValueError: a feature is missing or is not [B, S].
         """
         check_batch(batch, self.config)
-        x = self.embeddings(batch, deterministic)
-        layer = nn.remat(Layer, prevent_cse=False) if self.remat else Layer
+        x = constrain_rows(self.embeddings(batch, deterministic))
+        policy = REMAT_POLICIES[self.compute.remat]
+        layer = nn.remat(Layer, prevent_cse=False, policy=policy) if policy else Layer
         layers = nn.scan(
             layer,
             variable_axes={"params": 0},
             split_rngs={"params": True, "dropout": True},
             in_axes=nn.broadcast,
             length=self.config.num_hidden_layers,
-            unroll=self.unroll or self.config.num_hidden_layers,
-        )(self.config, deterministic, self.dtype, name="layers")
+            unroll=self.compute.unroll or self.config.num_hidden_layers,
+        )(self.config, deterministic, self.compute, name="layers")
         x, states = layers(x, batch["segment_ids"])
         return (x, states) if hidden_states else x
 

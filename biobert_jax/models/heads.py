@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from biobert_jax.models.activations import ACTIVATIONS
-from biobert_jax.models.config import BertConfig
+from biobert_jax.models.config import BertConfig, Compute
 from biobert_jax.models.encoder import (
     Batch,
     Dropout,
@@ -32,22 +32,20 @@ def _dense(config: BertConfig, features: int, dtype: Any) -> nn.Dense:
 
 
 class _Model(nn.Module):
-    """What all models have: the sizes, the compute type and the encoder's options."""
+    """What all models have: the sizes, and how to compute."""
 
     config: BertConfig
-    dtype: jnp.dtype = jnp.float32
-    remat: bool = False
-    unroll: int = 1
+    compute: Compute = Compute()
 
     def make_encoder(self) -> Encoder:
-        return Encoder(self.config, self.dtype, self.remat, self.unroll)
+        return Encoder(self.config, self.compute)
 
 
 class Pooler(nn.Module):
     """tanh of a dense layer on each sequence's [CLS]."""
 
     config: BertConfig
-    dtype: jnp.dtype = jnp.float32
+    dtype: str = "float32"
 
     @nn.compact
     def __call__(self, hidden: jax.Array, cls_positions: jax.Array) -> jax.Array:
@@ -64,7 +62,7 @@ class MaskedLanguageModel(nn.Module):
     """Dense, GELU, LayerNorm, then the word embeddings as decoder with a bias of its own."""
 
     config: BertConfig
-    dtype: jnp.dtype = jnp.float32
+    dtype: str = "float32"
 
     def setup(self):
         self.transform = _dense(self.config, self.config.hidden_size, self.dtype)
@@ -89,8 +87,8 @@ class PretrainingModel(_Model):
 
     def setup(self):
         self.encoder = self.make_encoder()
-        self.pooler = Pooler(self.config, self.dtype)
-        self.mlm = MaskedLanguageModel(self.config, self.dtype)
+        self.pooler = Pooler(self.config, self.compute.dtype)
+        self.mlm = MaskedLanguageModel(self.config, self.compute.dtype)
         self.nsp = _dense(self.config, 2, jnp.float32)
 
     def __call__(self, batch: Batch, deterministic: bool = True) -> dict[str, jax.Array]:
@@ -113,8 +111,8 @@ class TokenClassifier(_Model):
 
     def setup(self):
         self.encoder = self.make_encoder()
-        self.dropout = Dropout(self.classifier_dropout)
-        self.classifier = _dense(self.config, self.num_labels, self.dtype)
+        self.dropout = Dropout(self.classifier_dropout, self.compute.dropout)
+        self.classifier = _dense(self.config, self.num_labels, self.compute.dtype)
 
     def __call__(self, batch: Batch, deterministic: bool = True) -> dict[str, jax.Array]:
         hidden = self.dropout(self.encoder(batch, deterministic), deterministic)
@@ -129,8 +127,8 @@ class SequenceClassifier(_Model):
 
     def setup(self):
         self.encoder = self.make_encoder()
-        self.pooler = Pooler(self.config, self.dtype)
-        self.dropout = Dropout(self.classifier_dropout)
+        self.pooler = Pooler(self.config, self.compute.dtype)
+        self.dropout = Dropout(self.classifier_dropout, self.compute.dropout)
         self.classifier = _dense(self.config, self.num_labels, jnp.float32)
 
     def __call__(self, batch: Batch, deterministic: bool = True) -> dict[str, jax.Array]:
@@ -143,7 +141,7 @@ class SpanClassifier(_Model):
 
     def setup(self):
         self.encoder = self.make_encoder()
-        self.span = _dense(self.config, 2, self.dtype)
+        self.span = _dense(self.config, 2, self.compute.dtype)
 
     def __call__(self, batch: Batch, deterministic: bool = True) -> dict[str, jax.Array]:
         logits = self.span(self.encoder(batch, deterministic)).astype(jnp.float32)

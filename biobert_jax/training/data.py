@@ -21,6 +21,9 @@ from biobert_jax.input.loader import (
     shuffled_epochs,
 )
 from biobert_jax.tasks.protocol import Task
+from biobert_jax.training.micro_batches import choose_micro_batches
+from biobert_jax.training.sharding import row_shards
+from biobert_jax.training.state import lower_train_step
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +36,13 @@ class TrainingData:
       batches: an iterator of this process's rows of each batch; its state is the position.
       rows: rows of a global batch, those of mere padding not counted.
       total_steps: how many batches training takes.
+      micro_batches: in how many parts a step takes each shard's rows.
     """
 
     batches: grain.DatasetIterator
     rows: int
     total_steps: int
+    micro_batches: int
 
 
 def training_data(config: ml_collections.ConfigDict, task: Task, mesh: Mesh) -> TrainingData:
@@ -49,8 +54,8 @@ def training_data(config: ml_collections.ConfigDict, task: Task, mesh: Mesh) -> 
     """
     streamed = getattr(task, "stream", None)
     if streamed is not None:
-        return _streamed(config, streamed, mesh)
-    batches = training_batches(config, task, mesh)
+        return _streamed(config, task, mesh)
+    batches, micro_batches = training_batches(config, task, mesh)
     total_steps = config.train.steps or len(batches)
     if total_steps > len(batches):
         raise DataError(
@@ -58,25 +63,33 @@ def training_data(config: ml_collections.ConfigDict, task: Task, mesh: Mesh) -> 
             f"{len(batches)} steps; raise train.epochs"
         )
     log_packing(batches, total_steps)
-    return TrainingData(iterate(batches, **loader_options(config)), batches.rows, total_steps)
+    iterator = iterate(batches, **loader_options(config))
+    return TrainingData(iterator, batches.rows, total_steps, micro_batches)
 
 
-def _streamed(config: ml_collections.ConfigDict, streamed: Any, mesh: Mesh) -> TrainingData:
+def _streamed(config: ml_collections.ConfigDict, task: Any, mesh: Mesh) -> TrainingData:
     rows, total_steps = config.batch.rows, config.train.steps
     if rows < 1 or total_steps < 1:
         raise TrainingError(
             f"config.batch.rows is {rows} and config.train.steps {total_steps}; this task reads "
             "without end and needs both"
         )
-    parts = mesh.size * config.train.micro_batches
-    if rows % parts:
+    shards = row_shards(mesh)
+    if rows % shards:
         raise TrainingError(
-            f"config.batch.rows is {rows}, which {mesh.size} devices x "
-            f"{config.train.micro_batches} micro-batches do not divide; change train.micro_batches"
+            f"config.batch.rows is {rows}, which data x fsdp = {shards} of config.mesh do not "
+            "divide; change batch.rows, or give devices to mesh.tensor"
         )
+    micro_batches = choose_micro_batches(
+        config.train.micro_batch,
+        rows // shards,
+        True,
+        lambda count: lower_train_step(config, task, mesh, rows, count).compile(),
+        mesh.local_devices[0],
+    )
     share = rows // jax.process_count()
     first = jax.process_index() * share
-    dataset = streamed(make_packing(config), rows, range(first, first + share))
+    dataset = task.stream(make_packing(config), rows, range(first, first + share))
     logger.info(
         "%d rows of %d a batch (%d positions), %d steps",
         rows,
@@ -85,7 +98,7 @@ def _streamed(config: ml_collections.ConfigDict, streamed: Any, mesh: Mesh) -> T
         total_steps,
     )
     batches = streams.batches(dataset, share, config.loader.workers)
-    return TrainingData(batches, rows, total_steps)
+    return TrainingData(batches, rows, total_steps, micro_batches)
 
 
 def loader_options(config: ml_collections.ConfigDict) -> dict[str, int]:
@@ -93,18 +106,31 @@ def loader_options(config: ml_collections.ConfigDict) -> dict[str, int]:
     return {"threads": config.loader.threads, "prefetch": config.loader.prefetch}
 
 
-def training_batches(config: ml_collections.ConfigDict, task: Task, mesh: Mesh) -> PackedBatches:
-    """Plans the rows of all epochs."""
+def training_batches(
+    config: ml_collections.ConfigDict, task: Task, mesh: Mesh
+) -> tuple[PackedBatches, int]:
+    """Plans the rows of all epochs; returns them and the number of micro-batches."""
     examples = task.examples("train")
     if not examples:
         raise DataError("there are no training examples; check the dataset's train split")
     packing = make_packing(config)
     plan = packing.plan(examples, shuffled_epochs(len(examples), config.train.epochs, config.seed))
     rows = config.batch.rows or rows_for_sequences(plan, config.batch.sequences)
-    padded = round_up(rows, mesh.size * config.train.micro_batches)
-    return PackedBatches(
+    shards = row_shards(mesh)
+    micro_batches = choose_micro_batches(
+        config.train.micro_batch,
+        -(-rows // shards),
+        False,
+        lambda count: lower_train_step(
+            config, task, mesh, round_up(rows, shards * count), count
+        ).compile(),
+        mesh.local_devices[0],
+    )
+    padded = round_up(rows, shards * micro_batches)
+    batches = PackedBatches(
         examples, plan, task.features, rows, padded, jax.process_index(), jax.process_count()
     )
+    return batches, micro_batches
 
 
 def make_packing(config: ml_collections.ConfigDict) -> Packing:

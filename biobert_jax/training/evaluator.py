@@ -11,9 +11,10 @@ from jax.sharding import Mesh
 from biobert_jax.input.loader import PackedBatches, evaluation_order, iterate, round_up
 from biobert_jax.input.packing import take_apart
 from biobert_jax.tasks.protocol import Task
+from biobert_jax.training import distributed
 from biobert_jax.training import workdir as workdirs
 from biobert_jax.training.data import loader_options, make_packing
-from biobert_jax.training.sharding import replicated, to_devices
+from biobert_jax.training.sharding import replicated, row_shards, to_devices
 from biobert_jax.training.state import make_predict_step
 
 
@@ -23,7 +24,7 @@ class Evaluator:
     def __init__(self, config: ml_collections.ConfigDict, task: Task, mesh: Mesh):
         self._task, self._mesh = task, mesh
         self._packing = make_packing(config)
-        self._rows = round_up(config.batch.eval_rows, mesh.size)
+        self._rows = round_up(config.batch.eval_rows, row_shards(mesh))
         self._loader = loader_options(config)
         self._predict = jax.jit(make_predict_step(task), out_shardings=replicated(mesh))
         self._batches: dict[str, PackedBatches] = {}
@@ -55,4 +56,5 @@ class Evaluator:
             for name, kind in self._task.predictions.items():
                 for index, value in take_apart(said[name], said, kind).items():
                     out[index][name] = value
+            distributed.beat()
         return out

@@ -19,16 +19,13 @@ from biobert_jax.training.evaluator import Evaluator
 from biobert_jax.training.metrics import METRICS, THROUGHPUT, Interval, Progress, Writers
 from biobert_jax.training.optimizer import make_optimizer
 from biobert_jax.training.preemption import Preemption
-from biobert_jax.training.sharding import (
-    make_mesh,
-    replicated,
-    state_shardings,
-    to_devices,
-)
+from biobert_jax.training.sharding import log_bytes, make_mesh, to_devices
 from biobert_jax.training.state import (
     TrainState,
+    abstract_state,
+    jit_train_step,
     make_init,
-    make_train_step,
+    shardings_of,
 )
 
 logger = logging.getLogger(__name__)
@@ -58,8 +55,12 @@ def train_and_evaluate(
     """
     check_config(config)
     workdirs.prepare(workdir, config)
-    mesh = make_mesh()
+    mesh = make_mesh(mesh_sizes(config))
+    with jax.set_mesh(mesh):
+        return _train_and_evaluate(config, task, workdir, initial_params, mesh)
 
+
+def _train_and_evaluate(config, task, workdir, initial_params, mesh):
     # ---- Data: batches that are a function of the seed and their number.
     data = training_data(config, task, mesh)
     total_steps = data.total_steps
@@ -67,14 +68,10 @@ def train_and_evaluate(
     # ---- State: shapes first, then shardings, then values, so that nothing ever lies elsewhere.
     optimizer, schedule = make_optimizer(config.optimizer, total_steps)
     init = make_init(task, optimizer)
-    abstract = jax.eval_shape(init, 0)
-    shardings = state_shardings(abstract, mesh, config.train.shard_state)
-    abstract = jax.tree.map(
-        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
-        abstract,
-        shardings,
-    )
+    abstract = abstract_state(init, mesh, config.mesh.rules)
+    shardings = shardings_of(abstract)
     log_parameters(abstract.params)
+    log_bytes(abstract.params, abstract.opt_state, mesh)
 
     # ---- What to start from: this run's last checkpoint, else what the config says.
     options = config.checkpoint.to_dict()
@@ -95,10 +92,8 @@ def train_and_evaluate(
             state = state.replace(params=jax.device_put(params, shardings.params))
 
     # ---- Compiled functions.
-    train_step = jax.jit(
-        make_train_step(task, optimizer, schedule, config.seed, config.train.micro_batches),
-        donate_argnums=0,
-        out_shardings=(shardings, replicated(mesh)),
+    train_step = jit_train_step(
+        task, optimizer, schedule, config.seed, data.micro_batches, abstract, mesh
     )
     evaluator = Evaluator(config, task, mesh)
 
@@ -188,9 +183,15 @@ def train_and_evaluate(
         checkpoints.close()
 
 
+def mesh_sizes(config: ml_collections.ConfigDict) -> dict[str, int]:
+    """`config.mesh` without its rules."""
+    return {name: size for name, size in config.mesh.items() if name != "rules"}
+
+
 def check_config(config: ml_collections.ConfigDict) -> None:
     """Raises TrainingError for settings that have no such value."""
     for name, value, allowed in (
+        ("compute.dtype", config.compute.dtype, ("float32", "bfloat16")),
         ("train.select", config.train.select, ("last", "best")),
         ("optimizer.name", config.optimizer.name, ("bert", "adamw")),
     ):
@@ -198,7 +199,6 @@ def check_config(config: ml_collections.ConfigDict) -> None:
             raise TrainingError(f"config.{name} is {value!r}; expected one of {', '.join(allowed)}")
     for name, value in (
         ("train.epochs", config.train.epochs),
-        ("train.micro_batches", config.train.micro_batches),
         ("batch.eval_rows", config.batch.eval_rows),
         ("log_every", config.log_every),
     ):

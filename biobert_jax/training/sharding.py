@@ -1,16 +1,64 @@
-"""How arrays lie on devices: rows over the `data` axis, parameters replicated or spread over it."""
+"""How arrays lie on devices: rows over `data` and `fsdp`, parameters over `fsdp` and `tensor`."""
 
-from collections.abc import Mapping
+import logging
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from biobert_jax.errors import TrainingError
+from biobert_jax.models.partitioning import ROWS
+
+logger = logging.getLogger(__name__)
+
+AXES = ("data", "fsdp", "tensor")
+"""`data` copies parameters, `fsdp` spreads them and brings them together layer by layer, `tensor`
+spreads the computation of a layer too."""
+
+Rules = Sequence[tuple[str, Sequence[Any]]]
+"""(pattern, mesh axis or None for each dimension); the first whose pattern is found in an array's
+path says how it lies."""
 
 
-def make_mesh(devices: list[jax.Device] | None = None) -> Mesh:
-    """One `data` axis over all devices of all processes."""
-    return Mesh(np.array(devices if devices is not None else jax.devices()), ("data",))
+def make_mesh(
+    sizes: Mapping[str, int] | None = None, devices: Sequence[jax.Device] | None = None
+) -> Mesh:
+    """Lays out devices, those of all processes by default.
+
+    Args:
+      sizes: of the axes; at most one is -1 and takes what the others leave. None: all in `data`.
+      devices: which.
+
+    Raises:
+      TrainingError: the sizes do not fit the number of devices, or `tensor` spans processes.
+    """
+    devices = jax.devices() if devices is None else list(devices)
+    sizes = {"data": -1, "fsdp": 1, "tensor": 1} | dict(sizes or {})
+    shape = [sizes[axis] for axis in AXES]
+    known = int(np.prod([size for size in shape if size != -1]))
+    if shape.count(-1) > 1 or known < 1 or any(size < -1 for size in shape):
+        raise TrainingError(f"config.mesh is {sizes}; expected positive numbers and at most one -1")
+    shape = [len(devices) // known if size == -1 else size for size in shape]
+    if int(np.prod(shape)) != len(devices):
+        raise TrainingError(
+            f"config.mesh is {sizes}, which does not multiply to the {len(devices)} devices that "
+            "there are; set one axis to -1"
+        )
+    on_a_process = sum(device.process_index == devices[0].process_index for device in devices)
+    if on_a_process % shape[2]:
+        raise TrainingError(
+            f"config.mesh.tensor is {shape[2]}, and a process has {on_a_process} devices; "
+            "heads are spread over devices of one process only: take a divisor of that"
+        )
+    return jax.make_mesh(shape, AXES, (AxisType.Auto,) * len(AXES), devices=devices)
+
+
+def row_shards(mesh: Mesh) -> int:
+    """In how many parts a batch's rows are split."""
+    return int(np.prod([mesh.shape[axis] for axis in ROWS]))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
@@ -18,29 +66,73 @@ def replicated(mesh: Mesh) -> NamedSharding:
 
 
 def over_rows(mesh: Mesh) -> NamedSharding:
-    """The first axis, a batch's rows, over `data`."""
-    return NamedSharding(mesh, PartitionSpec("data"))
+    """The first axis, a batch's rows, over `data` and `fsdp`."""
+    return NamedSharding(mesh, PartitionSpec(ROWS))
 
 
-def state_shardings(abstract: Any, mesh: Mesh, shard: bool) -> Any:
+def state_shardings(abstract: Any, mesh: Mesh, rules: Rules) -> Any:
     """Where each array of a training state lies.
 
     Args:
       abstract: the state's shapes.
-      mesh: with a `data` axis.
-      shard: spread every array over `data` along its largest axis that divides evenly (parameters,
-        gradients and optimiser moments then take 1/n of the memory); else replicate all.
+      mesh: with the axes of `AXES`.
+      rules: which axes spread which arrays. Scalars need none. A mesh axis that does not divide
+        its dimension is left out there.
+
+    Raises:
+      TrainingError: an array that no rule covers, or a rule with another number of dimensions.
     """
-    devices = mesh.shape["data"]
 
-    def place(leaf: jax.ShapeDtypeStruct) -> NamedSharding:
-        dividing = [axis for axis, size in enumerate(leaf.shape) if size % devices == 0 and size]
-        if not shard or not dividing:
+    def place(path: Any, leaf: jax.ShapeDtypeStruct) -> NamedSharding:
+        if not leaf.shape:
             return replicated(mesh)
-        axis = max(dividing, key=lambda a: leaf.shape[a])
-        return NamedSharding(mesh, PartitionSpec(*[None] * axis, "data"))
+        name = path_name(path)
+        spec = next((spec for pattern, spec in rules if re.search(pattern, name)), None)
+        if spec is None:
+            raise TrainingError(
+                f"{name} {leaf.shape}: no rule of config.mesh.rules covers it; add one, "
+                "with () for an array that every device shall hold"
+            )
+        if len(spec) > len(leaf.shape):
+            raise TrainingError(
+                f"{name} {leaf.shape}: its rule in config.mesh.rules names {len(spec)} dimensions"
+            )
+        return NamedSharding(mesh, PartitionSpec(*map(dividing, spec, leaf.shape)))
 
-    return jax.tree.map(place, abstract)
+    def dividing(axis: str | None, size: int) -> str | None:
+        return axis if axis is not None and size % mesh.shape[axis] == 0 else None
+
+    return jax.tree_util.tree_map_with_path(place, abstract)
+
+
+def path_name(path: Any) -> str:
+    """A path in a tree of arrays as `params/encoder/layers/...`."""
+    return jax.tree_util.keystr(path, simple=True, separator="/")
+
+
+def bytes_on_a_device(abstract: Any) -> int:
+    """What one device holds of arrays that carry their sharding."""
+    return sum(
+        int(np.prod(leaf.sharding.shard_shape(leaf.shape))) * leaf.dtype.itemsize
+        for leaf in jax.tree.leaves(abstract)
+    )
+
+
+def log_bytes(params: Any, opt_state: Any, mesh: Mesh) -> None:
+    """Bytes per device, and what of the parameters every device holds though it could be spread."""
+    shape = " x ".join(f"{axis} {mesh.shape[axis]}" for axis in AXES)
+    logger.info(
+        "mesh %s: parameters %.1f MB and optimiser %.1f MB on each device",
+        shape,
+        bytes_on_a_device(params) / 1e6,
+        bytes_on_a_device(opt_state) / 1e6,
+    )
+    if mesh.shape["fsdp"] * mesh.shape["tensor"] == 1:
+        return
+    whole = [
+        leaf for leaf in jax.tree.leaves(params) if leaf.sharding.is_fully_replicated and leaf.shape
+    ]
+    logger.info("of those, %.1f MB lie whole on every device", bytes_on_a_device(whole) / 1e6)
 
 
 def to_devices(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Array]:

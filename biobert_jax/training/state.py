@@ -6,9 +6,15 @@ from typing import Any
 import flax.struct
 import jax
 import jax.numpy as jnp
+import ml_collections
+import numpy as np
 import optax
+from jax.sharding import Mesh
 
+from biobert_jax.input.packing import lay_out
 from biobert_jax.tasks.protocol import Task
+from biobert_jax.training.optimizer import make_optimizer
+from biobert_jax.training.sharding import Rules, over_rows, replicated, state_shardings
 
 EPSILON = 1e-5
 """Added to every loss weight, as in run_pretraining.py, so that a batch without labels gives 0."""
@@ -42,12 +48,28 @@ def make_init(task: Task, optimizer: optax.GradientTransformation) -> Callable[[
     return init
 
 
+def abstract_state(init: Callable[[int], TrainState], mesh: Mesh, rules: Rules) -> TrainState:
+    """The state's shapes, each with the sharding that the rules give it."""
+    shapes = jax.eval_shape(init, 0)
+    return jax.tree.map(
+        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+        shapes,
+        state_shardings(shapes, mesh, rules),
+    )
+
+
+def shardings_of(abstract: Any) -> Any:
+    """The shardings that a tree of shapes carries."""
+    return jax.tree.map(lambda leaf: leaf.sharding, abstract)
+
+
 def make_train_step(
     task: Task,
     optimizer: optax.GradientTransformation,
     schedule: optax.Schedule,
     seed: int,
     micro_batches: int = 1,
+    param_shardings: Any = None,
 ) -> Callable[[TrainState, Mapping[str, jax.Array]], tuple[TrainState, dict[str, Any]]]:
     """Builds one update.
 
@@ -67,7 +89,11 @@ def make_train_step(
         sums = task.losses(outputs, batch)
         return sum(sums[name] / weights[name] for name in sums), sums
 
-    grad_fn = jax.grad(loss_fn, has_aux=True)
+    def grad_fn(*args):
+        grads, sums = jax.grad(loss_fn, has_aux=True)(*args)
+        if param_shardings is not None:
+            grads = jax.lax.with_sharding_constraint(grads, param_shardings)
+        return grads, sums
 
     def gradients(params, batch, weights, rng):
         if micro_batches == 1:
@@ -103,6 +129,56 @@ def make_train_step(
         return TrainState(state.step + 1, params, opt_state), metrics
 
     return train_step
+
+
+def jit_train_step(
+    task: Task,
+    optimizer: optax.GradientTransformation,
+    schedule: optax.Schedule,
+    seed: int,
+    micro_batches: int,
+    abstract: TrainState,
+    mesh: Mesh,
+) -> Callable[..., Any]:
+    """`make_train_step`, compiled on first use for states that lie as `abstract` does.
+
+    The state that is given to it is used up.
+    """
+    shardings = shardings_of(abstract)
+    step = make_train_step(task, optimizer, schedule, seed, micro_batches, shardings.params)
+    return jax.jit(step, donate_argnums=0, out_shardings=(shardings, replicated(mesh)))
+
+
+def lower_train_step(
+    config: ml_collections.ConfigDict, task: Task, mesh: Mesh, rows: int, micro_batches: int
+) -> jax.stages.Lowered:
+    """The training step for a mesh whose devices need not be there, from shapes alone.
+
+    Args:
+      config: `batch`, `mesh`, `optimizer`, `seed`, `train`.
+      task: what is trained.
+      mesh: of devices, or of a topology.
+      rows: of a global batch.
+      micro_batches: in how many parts each shard's rows are taken.
+    """
+    with jax.set_mesh(mesh):
+        optimizer, schedule = make_optimizer(config.optimizer, max(1, config.train.steps))
+        abstract = abstract_state(make_init(task, optimizer), mesh, config.mesh.rules)
+        step = jit_train_step(task, optimizer, schedule, config.seed, micro_batches, abstract, mesh)
+        return step.lower(abstract, abstract_batch(config, task, mesh, rows))
+
+
+def abstract_batch(
+    config: ml_collections.ConfigDict, task: Task, mesh: Mesh, rows: int
+) -> dict[str, jax.ShapeDtypeStruct]:
+    """The shapes of a batch of packed rows."""
+    limit = config.batch.max_sequences if config.batch.packed else 1
+    one = lay_out([], [np.zeros(0, np.int64)], task.features, config.batch.row_length, limit)
+    sharding = over_rows(mesh)
+    return {
+        name: jax.ShapeDtypeStruct((rows, *x.shape[1:]), x.dtype, sharding=sharding)
+        for name, x in one.items()
+    }
 
 
 def make_predict_step(

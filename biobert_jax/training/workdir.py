@@ -15,7 +15,7 @@ import ml_collections
 
 from biobert_jax.errors import TrainingError
 
-MAY_CHANGE = ("log_every", "checkpoint", "loader", "profile")
+MAY_CHANGE = ("log_every", "checkpoint", "loader", "profile", "distributed", "mesh")
 """Parts of a config that change nothing about the result: a run may go on with other values."""
 
 

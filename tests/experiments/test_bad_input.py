@@ -150,7 +150,10 @@ def test_no_such_checkpoint(fails):
     ("changes", "expected"),
     [
         ({"train.select": "newest"}, "config.train.select is 'newest'; expected one of last, best"),
-        ({"train.micro_batches": 0}, "config.train.micro_batches is 0; expected at least 1"),
+        ({"train.micro_batch": "0"}, "config.train.micro_batch is '0'; expected 'all', 'auto' or"),
+        ({"compute.remat": "some"}, "config.compute.remat is 'some'; expected one of none, dots"),
+        ({"mesh.fsdp": 3}, "config.mesh is"),
+        ({"mesh.rules": ()}, "no rule of config.mesh.rules covers it"),
         ({"optimizer.name": "sgd"}, "config.optimizer.name is 'sgd'"),
         ({"train.steps": 10_000}, "train.steps is 10000, but 3 epochs have only"),
         ({"windows.max_length": 65}, "windows.max_length is 65"),

@@ -22,6 +22,12 @@ def finish(processes) -> None:
         assert process.returncode == 0, log
 
 
+def mesh_flags(mesh) -> dict[str, int]:
+    return {
+        f"mesh.{axis}": size for axis, size in zip(("data", "fsdp", "tensor"), mesh, strict=True)
+    }
+
+
 def on_eight_devices(start, workdir, changes) -> None:
     finish([start(workdir, changes, JAX_NUM_CPU_DEVICES="8")])
 
@@ -57,10 +63,18 @@ def assert_same_training(workdir, reference) -> None:
     assert (workdir / same).read_bytes() == (reference / same).read_bytes()
 
 
-@pytest.mark.parametrize("shard_state", [False, True])
-@pytest.mark.parametrize("train_on", [on_eight_devices, on_two_processes_of_four])
-def test_the_same_losses_and_evaluation(start, uninterrupted, tmp_path, train_on, shard_state):
-    train_on(start, tmp_path / "run", {"train.shard_state": shard_state})
+@pytest.mark.parametrize(
+    ("train_on", "mesh"),
+    [
+        (on_eight_devices, (-1, 1, 1)),
+        (on_eight_devices, (1, -1, 1)),
+        (on_eight_devices, (2, 2, 2)),
+        (on_two_processes_of_four, (-1, 1, 1)),
+        (on_two_processes_of_four, (2, 2, 2)),
+    ],
+)
+def test_the_same_losses_and_evaluation(start, uninterrupted, tmp_path, train_on, mesh):
+    train_on(start, tmp_path / "run", mesh_flags(mesh))
     assert_same_training(tmp_path / "run", uninterrupted)
     devices = json.loads((tmp_path / "run" / "environment.json").read_text())
     assert (devices["devices"]["count"], devices["processes"]) in ((8, 1), (8, 2))
@@ -68,10 +82,10 @@ def test_the_same_losses_and_evaluation(start, uninterrupted, tmp_path, train_on
 
 def test_a_run_goes_on_with_other_devices(start, run, uninterrupted, tmp_path):
     """Its state was saved from eight devices that each held a part."""
-    stop = {"train.shard_state": True}
-    on_eight_devices(start, tmp_path / "run", stop)
+    eight = mesh_flags((1, 4, 2))
+    on_eight_devices(start, tmp_path / "run", eight)
     (tmp_path / "run" / "results.json").unlink()
-    run(tmp_path / "run", stop)
+    run(tmp_path / "run", mesh_flags((-1, 1, 1)))
     assert_same_training(tmp_path / "run", uninterrupted)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from biobert_jax.input.packing import IGNORED, Feature, lay_out
-from biobert_jax.models.config import BertConfig
+from biobert_jax.models.config import BertConfig, Compute
 from biobert_jax.models.encoder import Encoder
 from biobert_jax.models.heads import (
     PretrainingModel,
@@ -113,12 +113,14 @@ def test_hidden_states_equal_a_double_precision_transcription(params):
     np.testing.assert_allclose(found[real], reference(params, batch)[real], rtol=2e-5, atol=2e-5)
 
 
-@pytest.mark.parametrize("options", [{"unroll": 1}, {"unroll": 0}, {"remat": True}])
+@pytest.mark.parametrize(
+    "options", [{"unroll": 1}, {"unroll": 0}, {"remat": "full"}, {"remat": "dots"}]
+)
 def test_unrolling_and_rematerialisation_change_nothing(params, options):
     batch = batch_of(PACKED)
 
     def loss(params, **options):
-        return (Encoder(CONFIG, **options).apply({"params": params}, batch) ** 3).sum()
+        return (Encoder(CONFIG, Compute(**options)).apply({"params": params}, batch) ** 3).sum()
 
     expected = jax.jit(jax.value_and_grad(loss))(params)
     found = jax.jit(jax.value_and_grad(lambda p: loss(p, **options)))(params)
@@ -128,7 +130,7 @@ def test_unrolling_and_rematerialisation_change_nothing(params, options):
 
 def test_bfloat16_keeps_parameters_and_the_sum_in_float32(params):
     batch = batch_of(PACKED)
-    model = TokenClassifier(CONFIG, num_labels=3, dtype=jnp.bfloat16)
+    model = TokenClassifier(CONFIG, Compute(dtype="bfloat16"), num_labels=3)
     variables = model.init(jax.random.key(0), batch)
     assert {x.dtype for x in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
     exact = TokenClassifier(CONFIG, num_labels=3).apply(variables, batch)["logits"]

@@ -51,7 +51,7 @@ def relation_task(tokenizer, examples, windowing):
         intermediate_size=32,
         max_position_embeddings=32,
     )
-    model = SequenceClassifier(config, num_labels=len(LABELS), unroll=1)
+    model = SequenceClassifier(config, num_labels=len(LABELS))
     data = RelationSet({"test": examples}, LABELS, ["a", "b"], {"test": Counter(a=1)}, {})
     return RelationTask(data, tokenizer, model, windowing, {})
 

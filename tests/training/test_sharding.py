@@ -1,59 +1,112 @@
 """Where arrays lie. Shapes and byte counts need only an abstract mesh of any size."""
 
+import types
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.sharding import AbstractMesh, PartitionSpec
 
-from biobert_jax.training.sharding import make_mesh, over_rows, state_shardings, to_devices
+from biobert_jax.errors import TrainingError
+from biobert_jax.models.config import BertConfig
+from biobert_jax.models.heads import PretrainingModel
+from biobert_jax.training.optimizer import make_optimizer
+from biobert_jax.training.sharding import (
+    AXES,
+    bytes_on_a_device,
+    make_mesh,
+    over_rows,
+    path_name,
+    row_shards,
+    state_shardings,
+    to_devices,
+)
+from biobert_jax.training.state import abstract_state, make_init
+from configs.common import SHARDING_RULES, defaults
+
+MESHES = [(8, 1, 1), (1, 8, 1), (2, 2, 2), (1, 2, 4)]
+BASE = BertConfig()
+LARGE = BertConfig(
+    hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096
+)
 
 
-def abstract(**shapes):
-    return {name: jax.ShapeDtypeStruct(shape, jnp.float32) for name, shape in shapes.items()}
+def mesh_of(shape):
+    return AbstractMesh(shape, AXES)
 
 
-STATE = abstract(embeddings=(800, 64), kernel=(2, 64, 3, 8, 24), bias=(2, 63), step=(), odd=(7, 9))
+def state_of(architecture, mesh):
+    task = types.SimpleNamespace(model=PretrainingModel(architecture))
+    optimizer, _ = make_optimizer(defaults().optimizer, 10)
+    return abstract_state(make_init(task, optimizer), mesh, SHARDING_RULES)
 
 
-def bytes_on_a_device(state, shardings) -> int:
-    shapes = jax.tree.map(lambda leaf, s: s.shard_shape(leaf.shape), state, shardings)
-    return 4 * sum(int(np.prod(shape)) for shape in shapes.values())
+@pytest.mark.parametrize("shape", MESHES)
+@pytest.mark.parametrize("architecture", [BASE, LARGE], ids=["base", "large"])
+def test_nothing_large_lies_whole_on_every_device(architecture, shape):
+    state = state_of(architecture, mesh_of(shape))
+    parts = shape[1] * shape[2]
+    total = sum(leaf.size * 4 for leaf in jax.tree.leaves(state.params))
+    vectors = sum(leaf.size * 4 for leaf in jax.tree.leaves(state.params) if leaf.size < 200_000)
+    # Vectors lie whole; nsp's and the position table's few rows are spread over fsdp alone.
+    found = bytes_on_a_device(state.params)
+    assert total / parts <= found
+    small = vectors + 4 * 600 * architecture.hidden_size + 8 * architecture.hidden_size**2
+    assert found <= total / parts + small
+    # The moments lie as their parameters do.
+    moments = bytes_on_a_device(state.opt_state)
+    assert abs(moments - 2 * found) <= 16
 
 
-def test_replicated_unless_asked():
-    mesh = AbstractMesh((8,), ("data",))
-    for sharding in state_shardings(STATE, mesh, shard=False).values():
-        assert sharding.spec == PartitionSpec()
+def test_everything_is_whole_on_a_data_mesh():
+    for leaf in jax.tree.leaves(state_of(BASE, mesh_of((8, 1, 1)))):
+        assert leaf.sharding.is_fully_replicated
 
 
-def test_sharded_over_the_largest_axis_that_divides():
-    mesh = AbstractMesh((8,), ("data",))
-    specs = {name: s.spec for name, s in state_shardings(STATE, mesh, shard=True).items()}
-    assert specs == {
-        "embeddings": PartitionSpec("data"),
-        "kernel": PartitionSpec(None, "data"),
-        "bias": PartitionSpec(),
-        "step": PartitionSpec(),
-        "odd": PartitionSpec(),
+def test_rules_spread_as_they_say():
+    state = state_of(BASE, mesh_of((2, 2, 2)))
+    specs = {
+        path_name(path): leaf.sharding.spec
+        for path, leaf in jax.tree_util.tree_leaves_with_path(state.params)
     }
+    layer = "encoder/layers/attention/qkv"
+    assert specs[f"{layer}/kernel"] == PartitionSpec(None, "fsdp", None, "tensor", None)
+    assert specs[f"{layer}/bias"] == PartitionSpec(None, None, "tensor", None)
+    assert specs["encoder/layers/mlp/output/kernel"] == PartitionSpec(None, "tensor", "fsdp")
+    assert specs["encoder/embeddings/layer_norm/scale"] == PartitionSpec()
 
 
-@pytest.mark.parametrize("devices", [1, 2, 4, 8])
-def test_each_device_holds_its_share(devices):
-    mesh = AbstractMesh((devices,), ("data",))
-    undivided = 4 * (2 * 63 + 1 + 7 * 9)
-    if devices == 2:
-        undivided = 4 * (2 * 63 // 2 + 1 + 7 * 9)  # the bias's two layers
-    if devices == 1:
-        undivided = 4 * (2 * 63 + 1 + 7 * 9)
-    divided = 4 * (800 * 64 + 2 * 64 * 3 * 8 * 24)
-    found = bytes_on_a_device(STATE, state_shardings(STATE, mesh, shard=True))
-    assert found == divided // devices + undivided
+def test_an_axis_that_does_not_divide_is_left_out():
+    leaf = {"word_embeddings": {"embedding": jax.ShapeDtypeStruct((7, 64), jnp.float32)}}
+    found = state_shardings(leaf, mesh_of((1, 4, 2)), SHARDING_RULES)
+    assert found["word_embeddings"]["embedding"].spec == PartitionSpec(None, "fsdp")
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ((), r"head/kernel \(4, 4\): no rule of config.mesh.rules covers it"),
+        ((("kernel$", ("fsdp", None, None)),), "its rule in config.mesh.rules names 3 dimensions"),
+    ],
+)
+def test_an_array_without_a_fitting_rule_is_named(rules, message):
+    leaf = {"head": {"kernel": jax.ShapeDtypeStruct((4, 4), jnp.float32)}}
+    with pytest.raises(TrainingError, match=message):
+        state_shardings(leaf, mesh_of((1, 2, 1)), rules)
+
+
+@pytest.mark.parametrize(
+    "sizes", [{"data": 3}, {"data": -1, "fsdp": -1}, {"fsdp": 0}, {"data": 1, "tensor": 2}]
+)
+def test_meshes_that_cannot_be(sizes):
+    with pytest.raises(TrainingError, match=r"config\.mesh"):
+        make_mesh(sizes, jax.local_devices()[:1])
 
 
 def test_rows_go_to_the_devices_of_the_mesh():
-    mesh = make_mesh(jax.local_devices()[:1])
+    mesh = make_mesh(devices=jax.local_devices()[:1])
+    assert row_shards(mesh) == 1
     rows = {"input_ids": np.arange(12, dtype=np.int32).reshape(4, 3)}
     placed = to_devices(rows, mesh)
     assert placed["input_ids"].sharding.is_equivalent_to(over_rows(mesh), 2)
