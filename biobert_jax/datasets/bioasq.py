@@ -71,13 +71,18 @@ def read_passages(paths: str | Path | Sequence[str | Path]) -> list[Question]:
     questions = read_squad(paths)
     names = str(paths) if isinstance(paths, str | Path) else ", ".join(map(str, paths))
     for question in questions:
-        if not _PASSAGE_ID.fullmatch(question.id):
+        if not is_passage_id(question.id):
             raise DataError(
                 f"{names}: found the id {question.id!r}; expected 24 letters and digits, an "
                 "underscore and three digits for the passage, as in '56c073fcef6e394741000020_001'."
                 " Rename it: passages are merged by the first 24 characters."
             )
     return questions
+
+
+def is_passage_id(id_: str) -> bool:
+    """Whether an id consists of a question's and a passage's."""
+    return _PASSAGE_ID.fullmatch(id_) is not None
 
 
 def question_id(passage_id: str) -> str:

@@ -29,7 +29,7 @@ class RelationExample(NamedTuple):
     Attributes:
       id: what predictions call it.
       text: the sentence, marked.
-      label: its class; what ChemProt's variants write as False is `false`.
+      label: its class; what ChemProt's variants write as False is `false`; "" where it is unknown.
       marks: [start, end) of each mark in the text; none where the marks are of no known kind.
       where: file and line, for messages.
     """
@@ -97,30 +97,38 @@ def read_relations(
     return examples
 
 
-def parse_relations(text: str, where: str, marking: str = "anonymise") -> list[RelationExample]:
-    """Reads a file's text; `where` is what messages call the file. See `read_relations`."""
+def parse_relations(
+    text: str, where: str, marking: str = "anonymise", labelled: bool = True
+) -> list[RelationExample]:
+    """Reads a file's text; see `read_relations`.
+
+    Args:
+      text: of the file.
+      where: what messages call the file.
+      marking: as in `read_relations`.
+      labelled: whether every example must have a label. If not, a line of TSV may be a sentence
+        alone, or have the columns that a header names.
+    """
     numbered = enumerate(text.split("\n"), start=1)
     lines = [(number, line.rstrip("\r")) for number, line in numbered if line.strip()]
     if lines and lines[0][1].lstrip().startswith("{"):
-        return [_from_json(at(where, number), number, line, marking) for number, line in lines]
-    return _from_tsv(where, lines)
+        return [
+            _from_json(at(where, number), number, line, marking, labelled) for number, line in lines
+        ]
+    return _from_tsv(where, lines, labelled)
 
 
-def _from_tsv(file: str, lines: Sequence[tuple[int, str]]) -> list[RelationExample]:
-    columns: tuple[str, ...] | None = None
-    if lines and lines[0][1].split("\t")[-1].strip().lower() == "label":
-        number, header = lines[0]
-        columns = tuple(_NAMES.get(name.strip().lower(), "?") for name in header.split("\t"))
-        if sorted(columns) not in (["label", "text"], ["id", "label", "text"]):
-            raise DataError(
-                f"{at(file, number)}: found the header {header[:80]!r}; {_EXPECTED}, under "
-                "those names. Rename the columns, and leave others out"
-            )
+def _from_tsv(file: str, lines: Sequence[tuple[int, str]], labelled: bool) -> list[RelationExample]:
+    columns = _header(file, lines, labelled)
+    if columns:
         lines = lines[1:]
+    without_header = {2: ("text", "label"), 3: ("id", "text", "label")}
+    if not labelled:
+        without_header[1] = ("text",)
     examples = []
     for number, line in lines:
         values = line.split("\t")
-        names = columns or {2: ("text", "label"), 3: ("id", "text", "label")}.get(len(values), ())
+        names = columns or without_header.get(len(values), ())
         if len(values) != len(names):
             raise DataError(
                 f"{at(file, number)}: found {len(values)} column{'s' * (len(values) > 1)} in "
@@ -128,7 +136,7 @@ def _from_tsv(file: str, lines: Sequence[tuple[int, str]]) -> list[RelationExamp
                 "missing, or replace tabs within the sentence by blanks"
             )
         row = dict(zip(names, map(str.strip, values), strict=True))
-        for name in ("text", "label"):
+        for name in ("text", "label") if labelled else ("text",):
             if not row[name]:
                 raise DataError(
                     f"{at(file, number)}: found no {'sentence' if name == 'text' else name} in "
@@ -139,7 +147,7 @@ def _from_tsv(file: str, lines: Sequence[tuple[int, str]]) -> list[RelationExamp
             RelationExample(
                 id_,
                 row["text"],
-                canonical_label(row["label"]),
+                canonical_label(row.get("label", "")),
                 find_marks(row["text"]),
                 at(file, number),
             )
@@ -147,7 +155,28 @@ def _from_tsv(file: str, lines: Sequence[tuple[int, str]]) -> list[RelationExamp
     return examples
 
 
-def _from_json(where: str, number: int, line: str, marking: str) -> RelationExample:
+def _header(file: str, lines: Sequence[tuple[int, str]], labelled: bool) -> tuple[str, ...] | None:
+    """The columns that the first line names; None where it is no header."""
+    if not lines:
+        return None
+    number, header = lines[0]
+    names = [name.strip().lower() for name in header.split("\t")]
+    is_header = names[-1] == "label" or (not labelled and set(names) <= _NAMES.keys())
+    if not is_header:
+        return None
+    columns = tuple(_NAMES.get(name, "?") for name in names)
+    allowed = [["label", "text"], ["id", "label", "text"]]
+    if not labelled:
+        allowed += [["text"], ["id", "text"]]
+    if sorted(columns) not in allowed:
+        raise DataError(
+            f"{at(file, number)}: found the header {header[:80]!r}; {_EXPECTED}, under "
+            "those names. Rename the columns, and leave others out"
+        )
+    return columns
+
+
+def _from_json(where: str, number: int, line: str, marking: str, labelled: bool) -> RelationExample:
     try:
         record = json.loads(line)
     except json.JSONDecodeError as error:
@@ -158,7 +187,7 @@ def _from_json(where: str, number: int, line: str, marking: str) -> RelationExam
         ) from error
     if not isinstance(record, dict):
         raise DataError(f'{where}: found {line[:80]!r}; expected an object with "text" and "label"')
-    text, label = record.get("text"), record.get("label")
+    text, label = record.get("text"), record.get("label", None if labelled else "")
     if not isinstance(text, str) or not text.strip() or not isinstance(label, str | int):
         raise DataError(
             f'{where}: found {line[:80]!r}; expected a "text" that is not empty and a "label". '

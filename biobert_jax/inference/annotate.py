@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from biobert_jax.errors import CheckpointError
+from biobert_jax.inference.heads import params_of
 from biobert_jax.inference.packed import run_packed
 from biobert_jax.interop.checkpoint import Checkpoint
 from biobert_jax.interop.load import load_checkpoint
+from biobert_jax.models.config import Compute
 from biobert_jax.models.heads import TokenClassifier
 from biobert_jax.tasks.ner import (
     Windowing,
@@ -63,7 +64,7 @@ def load_annotator(
     source: str,
     read_workdir: Callable[[Path], Checkpoint] | None = None,
     dtype: str = "float32",
-    max_length: int = 128,
+    max_length: int | None = None,
 ) -> Annotator:
     """Loads a token classifier.
 
@@ -71,8 +72,8 @@ def load_annotator(
       source: a workdir of ours, a Hugging Face folder or a hub id; see `load_checkpoint`.
       read_workdir: `interop.workdir.read_workdir`, where workdirs are to be read.
       dtype: what matrix products are computed in.
-      max_length: pieces of a window, [CLS] and [SEP] included. Sentences that are longer are read
-        in windows that overlap by a quarter of it.
+      max_length: pieces of a window, [CLS] and [SEP] included; by default, as in training, or 128
+        where that is unknown. Sentences that are longer are read in overlapping windows.
 
     Raises:
       CheckpointError: there is no such model, or it is no token classifier with labels of BIO.
@@ -84,23 +85,22 @@ def load_annotator(
 
 
 def make_annotator(
-    checkpoint: Checkpoint, dtype: str = "float32", max_length: int = 128
+    checkpoint: Checkpoint, dtype: str = "float32", max_length: int | None = None
 ) -> Annotator:
     """Builds an annotator from a checkpoint that has been read; see `load_annotator`."""
-    labels = checkpoint.labels
-    if labels is None or "classifier" not in checkpoint.params:
-        raise CheckpointError(
-            f"{checkpoint.source}: has no token classifier, only "
-            f"{', '.join(checkpoint.params)}; fine-tune it with experiments.ner first"
-        )
+    params = params_of(checkpoint, "token classifier", ("classifier",), "ner")
+    labels = checkpoint.labels or []
     strange = [label for label in labels if label != "O" and label[0] not in "BIESLU"]
     if "O" not in labels or strange:
         raise CheckpointError(
             f"{checkpoint.source}: its labels are {', '.join(labels)}; expected O and B-, I- "
             "(E-, S-) of some types, as a model for named entities has"
         )
-    max_length = min(max_length, checkpoint.config.max_position_embeddings)
-    model = TokenClassifier(checkpoint.config, dtype=jnp.dtype(dtype), num_labels=len(labels))
+    settings = checkpoint.card.get("windows", {"max_length": 128, "overlap": 32})
+    length = min(max_length or settings["max_length"], checkpoint.config.max_position_embeddings)
+    # Whatever training cut off, here all words are read.
+    windowing = Windowing(length, min(settings["overlap"], length // 4))
+    model = TokenClassifier(checkpoint.config, Compute(dtype), num_labels=len(labels))
 
     @jax.jit
     def apply(params, batch):
@@ -108,10 +108,10 @@ def make_annotator(
 
     return Annotator(
         apply,
-        {group: jax.device_put(checkpoint.params[group]) for group in ("encoder", "classifier")},
+        params,
         WordPieceTokenizer(checkpoint.vocabulary, checkpoint.lowercase),
         labels,
-        Windowing(max_length, max_length // 4),
+        windowing,
     )
 
 

@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from biobert_jax.datasets.relation_files import RelationExample
     from biobert_jax.inference.annotate import Entity
+    from biobert_jax.inference.answer import Answer
     from biobert_jax.inference.formats import AnnotatedText
+    from biobert_jax.inference.questions import Asked
+    from biobert_jax.inference.relations import Relation
 
 # The terminal's colour and the page's hue of each type, in the order in which types turn up.
 TERMINAL = ("magenta", "cyan", "green", "yellow", "blue", "red")
 HUES = (330, 195, 110, 45, 250, 10)
+AROUND = 60  # characters shown on either side of an answer
 
 _HEAD = """<!doctype html>
 <html lang="en">
@@ -76,6 +81,33 @@ def terminal_text(text: str, entities: Sequence["Entity"], types: Sequence[str] 
         out.append(f" {entity.type}", style=f"dim {colour}")
         position = entity.end
     return out.append(text[position:])
+
+
+def answers_text(asked: "Asked", answers: Sequence["Answer"]) -> Text:
+    """Returns a question and its answers, each with its score and the words around it."""
+    out = Text(asked.text, style="bold")
+    if not answers:
+        out.append("\n  no answer found", style="dim")
+    for answer in answers:
+        out.append(f"\n  {answer.score:.2f}  ", style="not bold")
+        out.append(answer.text, style=f"bold {TERMINAL[0]}")
+        if answer.passage is not None:
+            passage = asked.passages[answer.passage]
+            before = passage[max(0, answer.start - AROUND) : answer.start]
+            after = passage[answer.end : answer.end + AROUND]
+            shown = " ".join(f"{before}[{answer.text}]{after}".split())
+            out.append(f"\n        passage {answer.passage + 1}: … {shown} …", style="dim not bold")
+    return out
+
+
+def relation_text(sentence: "RelationExample", relation: "Relation") -> Text:
+    """Returns a sentence with its marks in colour, behind its class and that one's probability."""
+    out = Text(f"{relation.label} ", style="bold").append(f"{relation.score:.2f}  ", "not bold")
+    start = len(out)
+    out.append(sentence.text, style="not bold")
+    for first, last in sentence.marks:
+        out.stylize(TERMINAL[0], start + first, start + last)
+    return out
 
 
 class _Order(dict[str, int]):

@@ -1,7 +1,7 @@
 """Running a model over sequences of any number, packed in rows as in training."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -15,24 +15,27 @@ MAX_ROWS = 16  # in a batch
 
 
 def run_packed(
-    apply: Callable[[Any, Mapping[str, jax.Array]], jax.Array],
+    apply: Callable[[Any, Mapping[str, jax.Array]], Any],
     params: Any,
     examples: Sequence[Example],
     row_length: int,
-) -> list[np.ndarray]:
+    kind: Literal["token", "sequence"] = "token",
+) -> list[Any]:
     """Applies a model to each sequence.
 
     Args:
-      apply: a jitted function (params, batch) -> [R, S, ...]; keep it between calls, so that it is
+      apply: a jitted function (params, batch) -> an array, or a dict of arrays, [R, S, ...] with a
+        value a token or [R, N, ...] with one a sequence; keep it between calls, so that it is
         compiled once. Batches have a power of two rows, at most `MAX_ROWS`: five shapes in all.
       params: its parameters.
       examples: sequences with `input_ids` and `token_type_ids` [n], n at most `row_length`.
       row_length: S.
+      kind: what values are of.
 
     Returns:
-      For each sequence its values, [n, ...].
+      For each sequence its values, [n, ...] or [...], in a dict where `apply` gives one.
     """
-    out = [np.zeros(0)] * len(examples)
+    out: list[Any] = [np.zeros(0)] * len(examples)
     if not examples:
         return out
     packing = Packing(row_length, MAX_SEQUENCES)
@@ -40,6 +43,8 @@ def run_packed(
     rows = min(MAX_ROWS, 1 << (len(plan) - 1).bit_length())
     for batch in iterate(PackedBatches(examples, plan, FEATURES, rows, rows)):
         values = jax.device_get(apply(params, batch))
-        for index, value in take_apart(values, batch, "token").items():
-            out[index] = value
+        leaves, structure = jax.tree.flatten(values)
+        apart = [take_apart(leaf, batch, kind) for leaf in leaves]
+        for index in apart[0]:
+            out[index] = structure.unflatten([of_leaf[index] for of_leaf in apart])
     return out

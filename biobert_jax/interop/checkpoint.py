@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from biobert_jax.errors import CheckpointError, at
 from biobert_jax.interop.layout import Params, Shape
@@ -30,6 +31,8 @@ class Checkpoint:
     """Names of the `classifier`'s outputs, in order; None without a classifier."""
     source: str
     """Folder, hub id or prefix it was read from, for messages and logs."""
+    card: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """What else a run of ours says of itself: task, windows, decoding; empty for other formats."""
 
 
 def check_tensors(

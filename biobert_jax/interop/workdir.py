@@ -17,18 +17,30 @@ from biobert_jax.training.checkpointing import Checkpoints, read_card
 def read_workdir(workdir: Path) -> Checkpoint:
     """Reads the model that a run ended with (or has come to).
 
+    Settings that the run tuned on its validation split, which results.json has under `tuned`, take
+    the place of those that its card began with.
+
     Raises:
       CheckpointError: the run has no finished checkpoint.
     """
     card, params, step = read_card(workdir)
+    for section, settings in _tuned(workdir, step).items():
+        card[section] = card.get(section, {}) | settings
     return Checkpoint(
-        config=BertConfig.from_dict(card["architecture"]),
+        config=BertConfig.from_dict(card.pop("architecture")),
         params=params,
-        vocabulary=card["vocabulary"],
-        lowercase=card["lowercase"],
-        labels=card.get("labels"),
+        vocabulary=card.pop("vocabulary"),
+        lowercase=card.pop("lowercase"),
+        labels=card.pop("labels", None),
         source=f"{workdir} (step {step})",
+        card=card,
     )
+
+
+def _tuned(workdir: Path, step: int) -> dict[str, dict[str, Any]]:
+    path = workdir / "results.json"
+    results = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return results.get("tuned", {}) if results.get("step") == step else {}
 
 
 def write_workdir(workdir: Path, checkpoint: Checkpoint) -> None:
@@ -42,6 +54,7 @@ def write_workdir(workdir: Path, checkpoint: Checkpoint) -> None:
         raise CheckpointError(f"{at(workdir)}: not empty; name a new folder to write the model to")
     workdir.mkdir(parents=True, exist_ok=True)
     card = {
+        **checkpoint.card,
         "architecture": checkpoint.config.to_dict(),
         "vocabulary": checkpoint.vocabulary,
         "lowercase": checkpoint.lowercase,

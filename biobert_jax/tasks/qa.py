@@ -16,7 +16,7 @@ from biobert_jax.evaluation import qa as evaluation
 from biobert_jax.input.packing import IGNORED, Example, Feature
 from biobert_jax.models.heads import SpanClassifier, gather_positions
 from biobert_jax.tasks.protocol import Arrays
-from biobert_jax.tasks.qa_answers import Candidate, Decoding, above, merge, n_best
+from biobert_jax.tasks.qa_answers import Candidate, Decoding, Merged, above, merge, n_best
 from biobert_jax.tasks.qa_windows import Windowing, featurize
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
@@ -71,6 +71,21 @@ def best_positions(logits: jax.Array, count: int, batch: Arrays) -> tuple[jax.Ar
     values, columns = jax.lax.top_k(by_sequence(logits, batch), min(count, logits.shape[1]))
     positions = columns - batch["cls_positions"][..., None]
     return jnp.where(values > _OUTSIDE, positions, -1).astype(jnp.int32), values
+
+
+def best_ends(outputs: Arrays, count: int, batch: Arrays) -> dict[str, jax.Array]:
+    """What `qa_answers.n_best` needs of each sequence: its best starts and ends, [B, N, k].
+
+    Args:
+      outputs: a span head's start_logits and end_logits, [B, S].
+      count: how many of each.
+      batch: as in `by_sequence`.
+    """
+    said = {}
+    for name in ("start", "end"):
+        positions, logits = best_positions(outputs[f"{name}_logits"], count, batch)
+        said |= {f"{name}s": positions, f"{name}_logits": logits}
+    return said
 
 
 class QaTask:
@@ -146,13 +161,7 @@ class QaTask:
         return {"span": (start + end) / 2}
 
     def predict(self, outputs, batch):
-        said = {}
-        for name in ("start", "end"):
-            positions, logits = best_positions(
-                outputs[f"{name}_logits"], self._decoding.n_best, batch
-            )
-            said |= {f"{name}s": positions, f"{name}_logits": logits}
-        return said
+        return best_ends(outputs, self._decoding.n_best, batch)
 
     def evaluate(self, split, predictions, directory):
         questions = self._splits.questions[split]
@@ -183,14 +192,12 @@ class QaTask:
             of_question.setdefault(question_id(question.id), []).append(candidates)
         merged = {id_: merge(candidates) for id_, candidates in of_question.items()}
         if self._kind == "factoid":
-            answers = {
-                id_: [text for text, _ in m[: self._decoding.top]] for id_, m in merged.items()
-            }
+            answers = {id_: _texts(m[: self._decoding.top]) for id_, m in merged.items()}
             results = evaluation.factoid_report(batches, answers)
         else:
             if split == "validation":
                 self._threshold = best_threshold(gold, merged)
-            answers = {id_: above(m, self._threshold) for id_, m in merged.items()}
+            answers = {id_: _texts(above(m, self._threshold)) for id_, m in merged.items()}
             results = evaluation.list_scores(gold, answers) | {"threshold": self._threshold}
         results["questions"] = len(gold)
         results["unanswerable"] = _unanswerable(gold, questions)
@@ -201,15 +208,19 @@ class QaTask:
 
 
 def best_threshold(
-    gold: Mapping[str, evaluation.Synonyms], merged: Mapping[str, Sequence[tuple[str, float]]]
+    gold: Mapping[str, evaluation.Synonyms], merged: Mapping[str, Sequence[Merged]]
 ) -> float:
     """The threshold of list answers with the highest mean F1; the lowest of equals."""
 
     def f1(threshold: float) -> float:
-        answers = {id_: above(of_question, threshold) for id_, of_question in merged.items()}
+        answers = {id_: _texts(above(its, threshold)) for id_, its in merged.items()}
         return evaluation.list_scores(gold, answers)["f1"]
 
     return max(_THRESHOLDS, key=f1)
+
+
+def _texts(answers: Sequence[Merged]) -> list[str]:
+    return [answer.text for answer in answers]
 
 
 def _unanswerable(gold: Mapping[str, evaluation.Synonyms], questions: Sequence[Question]) -> int:

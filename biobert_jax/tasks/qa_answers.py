@@ -72,32 +72,46 @@ def n_best(
     return found
 
 
-def merge(passages: Sequence[Sequence[Candidate]]) -> list[tuple[str, float]]:
+class Merged(NamedTuple):
+    """A possible answer from all passages of a question: `passages[passage][start:end] == text`."""
+
+    text: str
+    probability: float  # the sum over the passages that have it
+    passage: int  # where it is most probable
+    start: int
+    end: int
+
+
+def merge(
+    passages: Sequence[Sequence[Candidate]], max_characters: float = MAX_CHARACTERS
+) -> list[Merged]:
     """Adds up the candidates of all passages of a question, as transform_nbset2bioasqform.py does.
 
-    Empty texts and those over 100 characters are dropped, probabilities are summed over texts that
-    differ in case only, and the form with the highest single probability is kept.
+    Probabilities are summed over texts that differ in case only, and the form with the highest
+    single probability is kept.
+
+    Args:
+      passages: for each passage its candidates.
+      max_characters: longer texts are dropped, and empty ones.
 
     Returns:
-      Texts with their sums, best first.
+      Answers, best first.
     """
-    candidates = [candidate for passage in passages for candidate in passage]
-    candidates.sort(key=lambda candidate: -candidate.probability)
-    forms: dict[str, str] = {}
-    sums: dict[str, float] = {}
-    for candidate in candidates:
-        if not candidate.text or len(candidate.text) > MAX_CHARACTERS:
+    candidates = [(p, candidate) for p, passage in enumerate(passages) for candidate in passage]
+    candidates.sort(key=lambda pair: -pair[1].probability)
+    kept: dict[str, Merged] = {}
+    for p, (text, start, end, probability, _) in candidates:
+        if not 0 < len(text) <= max_characters:
             continue
-        key = candidate.text.lower()
-        forms.setdefault(key, candidate.text)
-        sums[key] = sums.get(key, 0.0) + candidate.probability
-    return sorted(((forms[key], total) for key, total in sums.items()), key=lambda pair: -pair[1])
+        before = kept.get(text.lower(), Merged(text, 0.0, p, start, end))
+        kept[text.lower()] = before._replace(probability=before.probability + probability)
+    return sorted(kept.values(), key=lambda answer: -answer.probability)
 
 
-def above(merged: Sequence[tuple[str, float]], threshold: float) -> list[str]:
+def above(merged: Sequence[Merged], threshold: float) -> list[Merged]:
     """The answers to a list question: those with a large enough share of all probability."""
-    total = sum(probability for _, probability in merged)
-    return [text for text, probability in merged if probability >= threshold * total]
+    least = threshold * sum(answer.probability for answer in merged)
+    return [answer for answer in merged if answer.probability >= least]
 
 
 def _spans(

@@ -3,7 +3,7 @@ import pytest
 
 from biobert_jax.interop.checkpoint import Checkpoint
 from biobert_jax.models.config import BertConfig
-from biobert_jax.models.heads import TokenClassifier
+from biobert_jax.models.heads import SequenceClassifier, SpanClassifier, TokenClassifier
 from biobert_jax.text.vocabulary import train_vocabulary
 
 LABELS = ["O", "B-Chemical", "I-Chemical", "B-Disease", "I-Disease"]
@@ -12,8 +12,8 @@ TEXT = (
 )
 
 
-def tiny_checkpoint(lowercase=False, labels=LABELS, seed=0):
-    """A token classifier of random, large parameters: it says something of every kind."""
+def tiny_checkpoint(lowercase=False, labels=LABELS, seed=0, make=TokenClassifier, **card):
+    """A model of random, large parameters: it says something of every kind."""
     vocabulary = train_vocabulary([TEXT] * 3, 150, lowercase)
     config = BertConfig(
         vocab_size=len(vocabulary),
@@ -24,16 +24,35 @@ def tiny_checkpoint(lowercase=False, labels=LABELS, seed=0):
         max_position_embeddings=40,
         initializer_range=1.0,
     )
-    model = TokenClassifier(config, num_labels=len(labels))
+    model = make(config, **({"num_labels": len(labels)} if labels else {}))
     row = jax.numpy.zeros((1, 4), jax.numpy.int32)
-    names = ("input_ids", "token_type_ids", "segment_ids", "position_ids")
+    names = ("input_ids", "token_type_ids", "segment_ids", "position_ids", "cls_positions")
     params = model.init(jax.random.key(seed), dict.fromkeys(names, row))["params"]
-    return Checkpoint(config, jax.device_get(params), vocabulary, lowercase, list(labels), "a test")
+    params = jax.device_get(params)
+    return Checkpoint(config, params, vocabulary, lowercase, labels and [*labels], "a test", card)
 
 
 @pytest.fixture(scope="session")
 def checkpoint():
     return tiny_checkpoint()
+
+
+@pytest.fixture(scope="session")
+def span_checkpoint():
+    windows = {"max_length": 24, "stride": 5, "max_question": 8}
+    return tiny_checkpoint(labels=None, make=SpanClassifier, task="qa", windows=windows)
+
+
+@pytest.fixture(scope="session")
+def sequence_checkpoint():
+    windows = {"max_length": 24, "around_marks": True}
+    labels, make = ["false", "treats", "causes"], SequenceClassifier
+    return tiny_checkpoint(labels=labels, make=make, task="relation", windows=windows)
+
+
+@pytest.fixture(scope="session")
+def yesno_checkpoint():
+    return tiny_checkpoint(labels=["no", "yes"], make=SequenceClassifier)
 
 
 @pytest.fixture(scope="session")

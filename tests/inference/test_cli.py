@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from biobert_jax import cli
-from biobert_jax.inference import formats
+from biobert_jax.inference import commands, formats
 from biobert_jax.interop.huggingface import read_huggingface, write_huggingface
 from biobert_jax.interop.workdir import read_workdir
 from biobert_jax.text.wordpiece import WordPieceTokenizer
@@ -74,10 +74,10 @@ def test_commands_of_two_words_form_groups(monkeypatch):
 
 
 def test_the_formats_on_offer_are_those_there_are():
-    assert ("terminal", *formats.FORMATS) == cli.FORMATS
+    assert ("terminal", *formats.FORMATS) == commands.FORMATS
 
 
-@pytest.mark.parametrize("kind", cli.FORMATS)
+@pytest.mark.parametrize("kind", commands.FORMATS)
 def test_annotate_writes_every_format(model, texts, tmp_path, kind):
     out = tmp_path / "deep" / "out"
     biobert("annotate", "--model", model, "--input", texts, "--format", kind, "--output", out)

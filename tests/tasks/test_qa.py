@@ -13,7 +13,7 @@ from biobert_jax.input.packing import lay_out, take_apart
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import SequenceClassifier, SpanClassifier
 from biobert_jax.tasks.qa import QaTask, best_positions, best_threshold, position_loss_sum
-from biobert_jax.tasks.qa_answers import Decoding
+from biobert_jax.tasks.qa_answers import Decoding, Merged
 from biobert_jax.tasks.qa_windows import Windowing
 from biobert_jax.tasks.yesno import YesNoTask
 from biobert_jax.text.wordpiece import WordPieceTokenizer
@@ -162,7 +162,7 @@ def test_bioasq_scores_and_the_submission_agree(tmp_path):
 
 def test_the_threshold_of_lists_is_the_one_that_serves_best():
     gold = {"q": [["a"], ["b"]]}
-    merged = {"q": [("a", 0.5), ("b", 0.3), ("x", 0.2)]}
+    merged = {"q": [Merged(text, p, 0, 0, 1) for text, p in (("a", 0.5), ("b", 0.3), ("x", 0.2))]}
     assert best_threshold(gold, merged) == pytest.approx(0.21)
 
 

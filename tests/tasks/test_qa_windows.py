@@ -157,11 +157,13 @@ def test_passages_merge_as_in_transform_nbset2bioasqform():
     second = [candidate("TP53", 0.7), candidate("KRT1", 0.3)]
     third = [candidate("x" * 100, 0.1)]
     merged = merge([first, second, third])
-    assert [text for text, _ in merged] == ["krt1", "TP53", "x" * 100]
-    np.testing.assert_allclose([p for _, p in merged], [0.8, 0.7, 0.1])
-    # The form with the highest single probability is kept.
-    assert merge([[candidate("A", 0.2)], [candidate("a", 0.6)]])[0][0] == "a"
-    assert above(merged, 0.4) == ["krt1", "TP53"]
+    assert [answer.text for answer in merged] == ["krt1", "TP53", "x" * 100]
+    np.testing.assert_allclose([answer.probability for answer in merged], [0.8, 0.7, 0.1])
+    # The form with the highest single probability is kept, and where it stands.
+    (kept,) = merge([[candidate("A", 0.2)], [candidate("a", 0.6)]])
+    assert (kept.text, kept.passage, kept.start, kept.end) == ("a", 1, 0, 1)
+    assert [answer.text for answer in above(merged, 0.4)] == ["krt1", "TP53"]
+    assert len(merge([first], max_characters=101)) == 2
     assert merge([]) == above([], 0.1) == []
 
 

@@ -1,0 +1,110 @@
+"""Classifying pairs of entities that are marked in sentences."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from biobert_jax.datasets.relation_files import RelationExample
+from biobert_jax.errors import CheckpointError
+from biobert_jax.inference.heads import params_of
+from biobert_jax.inference.packed import run_packed
+from biobert_jax.interop.checkpoint import Checkpoint
+from biobert_jax.models.config import Compute
+from biobert_jax.models.heads import SequenceClassifier
+from biobert_jax.tasks.relation import Windowing, featurize
+from biobert_jax.text.casing import warn_of_capitals
+from biobert_jax.text.wordpiece import WordPieceTokenizer
+
+
+class Relation(NamedTuple):
+    """What a sentence says of its pair."""
+
+    label: str
+    score: float  # the label's probability, 0-1
+    probabilities: dict[str, float]  # of all classes, in the order of the classifier's outputs
+
+
+@dataclasses.dataclass(frozen=True)
+class RelationClassifier:
+    """A model that classifies pairs, ready to be applied; see `make_classifier`.
+
+    Attributes:
+      apply: a jitted function (params, batch) -> class probabilities [R, N, C].
+      params: the model's.
+      tokenizer: the checkpoint's.
+      labels: the names of the classes.
+      windowing: what of long sentences is read.
+      marking: how raw text with offsets was marked in training, `anonymise` or `wrap`.
+    """
+
+    apply: Callable[[Any, Mapping[str, jax.Array]], jax.Array]
+    params: Any
+    tokenizer: WordPieceTokenizer
+    labels: Sequence[str]
+    windowing: Windowing
+    marking: str
+
+
+def make_classifier(checkpoint: Checkpoint, dtype: str = "float32") -> RelationClassifier:
+    """Makes a classifier of a run of experiments.relation, or of a published model.
+
+    Raises:
+      CheckpointError: it has no classifier of sequences, or does not say its classes.
+    """
+    groups = ("pooler", "classifier")
+    params = params_of(checkpoint, "classifier of sentences", groups, "relation")
+    task = checkpoint.card.get("task", "relation")
+    if task != "relation" or not checkpoint.labels:
+        raise CheckpointError(
+            f"{checkpoint.source}: is a model of the task {task!r} with the classes "
+            f"{', '.join(checkpoint.labels or ['unknown'])}; expected a run of "
+            "experiments.relation, or a published classifier that names its classes (id2label)"
+        )
+    model = SequenceClassifier(checkpoint.config, Compute(dtype), num_labels=len(checkpoint.labels))
+
+    @jax.jit
+    def apply(params, batch):
+        return jax.nn.softmax(model.apply({"params": params}, batch, deterministic=True)["logits"])
+
+    windowing = Windowing(**checkpoint.card.get("windows", {}))
+    length = min(windowing.max_length, checkpoint.config.max_position_embeddings)
+    return RelationClassifier(
+        apply,
+        params,
+        WordPieceTokenizer(checkpoint.vocabulary, checkpoint.lowercase),
+        checkpoint.labels,
+        dataclasses.replace(windowing, max_length=length),
+        checkpoint.card.get("marking", "anonymise"),
+    )
+
+
+def classify(
+    classifier: RelationClassifier, sentences: Sequence[RelationExample]
+) -> list[Relation]:
+    """Classifies sentences; of one that is too long, what is nearest to its marks is read.
+
+    Args:
+      classifier: what `make_classifier` returned.
+      sentences: marked as the training sentences were; their labels are not looked at.
+    """
+    texts = [sentence.text for sentence in sentences]
+    warn_of_capitals(texts, classifier.tokenizer.lowercase)
+    marks = [sentence.marks for sentence in sentences]
+    found = featurize(texts, marks, None, classifier.tokenizer, classifier.windowing)
+    said = run_packed(
+        classifier.apply,
+        classifier.params,
+        found.examples,
+        classifier.windowing.max_length,
+        kind="sequence",
+    )
+    return [_relation(classifier.labels, probabilities) for probabilities in said]
+
+
+def _relation(labels: Sequence[str], probabilities: np.ndarray) -> Relation:
+    by_label = dict(zip(labels, map(float, probabilities), strict=True))
+    label = max(by_label, key=by_label.__getitem__)
+    return Relation(label, by_label[label], by_label)

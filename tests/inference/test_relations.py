@@ -1,0 +1,97 @@
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+
+from biobert_jax.datasets.relation_files import parse_relations
+from biobert_jax.errors import CheckpointError, DataError
+from biobert_jax.inference.relations import classify, make_classifier
+
+SENTENCES = [
+    "@CHEMICAL$ relieved severe @DISEASE$ of the knee.",
+    "Gold is a metal of @CHEMICAL$ and " + "12 patients in fever " * 20 + "@DISEASE$.",
+    "No mark.",
+]
+
+
+@pytest.fixture(scope="module")
+def classifier(sequence_checkpoint):
+    return make_classifier(sequence_checkpoint)
+
+
+def parsed(text):
+    return parse_relations(text, "a.tsv", labelled=False)
+
+
+def test_sentences_are_classified_alike_together_and_alone(classifier):
+    sentences = parsed("\n".join(SENTENCES))
+    together = classify(classifier, sentences)
+    for sentence, relation in zip(sentences, together, strict=True):
+        assert list(relation.probabilities) == ["false", "treats", "causes"]
+        assert sum(relation.probabilities.values()) == pytest.approx(1, abs=1e-5)
+        assert relation.score == relation.probabilities[relation.label]
+        assert relation.score == max(relation.probabilities.values())
+        (alone,) = classify(classifier, [sentence])
+        np.testing.assert_allclose(
+            list(alone.probabilities.values()), list(relation.probabilities.values()), rtol=1e-4
+        )
+    assert classify(classifier, []) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Gold @GENE$.",
+        "sentence\nGold @GENE$.",
+        "id\tsentence\nx\tGold @GENE$.",
+        "index\tsentence\tlabel\nx\tGold @GENE$.\t1",
+        "Gold @GENE$.\t1",
+        "x\tGold @GENE$.\t0",
+        '{"text": "Gold @GENE$."}',
+        '{"id": "x", "text": "Gold @GENE$.", "label": 1}',
+    ],
+)
+def test_labels_may_be_left_out(text):
+    (sentence,) = parsed(text)
+    assert sentence.text == "Gold @GENE$."
+    assert sentence.marks == ((5, 11),)
+    assert sentence.id == ("x" if re.search(r"\bx\b", text) else "0")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("id\tlabel\nx\t1", "a.tsv:1: found the header"),
+        ("a\tb\tc\td", "a.tsv:1: found 4 columns"),
+        ('{"text": "Gold"', "a.tsv:1: not JSON"),
+        ('{"text": ""}', "a.tsv:1: found"),
+        (
+            '{"text": "Gold", "entities": [{"start": 0, "end": 9, "type": "A"}, '
+            '{"start": 0, "end": 4, "type": "B"}]}',
+            "a.tsv:1: record '0': found an entity of type 'A' at 0:9 in a text of 4 characters",
+        ),
+    ],
+)
+def test_bad_input_is_told_by_file_and_line(text, said):
+    with pytest.raises(DataError) as raised:
+        parsed(text)
+    assert said in str(raised.value)
+
+
+def test_windows_and_marking_are_those_of_training(sequence_checkpoint):
+    card = sequence_checkpoint.card | {"marking": "wrap"}
+    trained = make_classifier(dataclasses.replace(sequence_checkpoint, card=card))
+    assert (trained.windowing.max_length, trained.marking) == (24, "wrap")
+    published = make_classifier(dataclasses.replace(sequence_checkpoint, card={}))
+    assert (published.windowing.max_length, published.marking) == (40, "anonymise")
+
+
+def test_a_model_of_another_task_is_refused(checkpoint, sequence_checkpoint):
+    with pytest.raises(CheckpointError, match=r"no classifier of sentences \(pooler and classif"):
+        make_classifier(checkpoint)
+    other = dataclasses.replace(sequence_checkpoint, card={"task": "qa"})
+    with pytest.raises(CheckpointError, match="of the task 'qa' with the classes false, treats"):
+        make_classifier(other)
+    with pytest.raises(CheckpointError, match="the classes unknown"):
+        make_classifier(dataclasses.replace(sequence_checkpoint, labels=None))
