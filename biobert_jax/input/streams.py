@@ -18,6 +18,9 @@ from biobert_jax.input.packing import Example, Feature, lay_out
 
 MakeBlock = Callable[[int], Sequence[Example]]
 
+_PLACE = "place"
+"""Travels with each row: the block that it is from, and how many rows of it are then read."""
+
 
 class RowStreams(grain.IterDataset):
     """The rows of some streams in turn, each a dict of arrays without a batch axis."""
@@ -28,7 +31,7 @@ class RowStreams(grain.IterDataset):
         packing: Packing,
         features: Mapping[str, Feature],
         streams: int,
-        own: range | None = None,
+        own: Sequence[int] | None = None,
         seed: int = 0,
     ):
         """Describes the rows; nothing is read yet.
@@ -45,11 +48,33 @@ class RowStreams(grain.IterDataset):
         self._make_block, self._packing, self._features = make_block, packing, features
         self._streams, self._seed = streams, seed
         self._own = list(own if own is not None else range(streams))
+        self._places = [(stream, 0) for stream in self._own]
+
+    @property
+    def streams(self) -> int:
+        return self._streams
+
+    @property
+    def own(self) -> list[int]:
+        return list(self._own)
+
+    @property
+    def places(self) -> np.ndarray:
+        """int64 [own, 2]: the block where each own stream begins, and how much of it to pass."""
+        return np.array(self._places, np.int64).reshape(-1, 2)
+
+    def starting_at(self, places: np.ndarray) -> "RowStreams":
+        """The same streams, each from another place on: `places` is [own, 2]."""
+        moved = RowStreams(
+            self._make_block, self._packing, self._features, self._streams, self._own, self._seed
+        )
+        moved._places = [(int(block), int(row)) for block, row in places]
+        return moved
 
     def set_slice(self, sl: slice, sequential_slice: bool = False) -> None:
         """Leaves only some of the streams to this copy: Grain's way to share work out."""
         del sequential_slice
-        self._own = self._own[sl]
+        self._own, self._places = self._own[sl], self._places[sl]
 
     def rows_of(self, block: int) -> list[dict[str, np.ndarray]]:
         """Packs a block, longest sequences first, and shuffles its rows."""
@@ -66,16 +91,16 @@ class RowStreams(grain.IterDataset):
         return [{name: rows[r] for name, rows in batch.items()} for r in range(len(plan))]
 
     def __iter__(self) -> "_RowIterator":
-        return _RowIterator(self, list(self._own), self._streams)
+        return _RowIterator(self, self._places, self._streams)
 
 
 class _RowIterator(grain.DatasetIterator):
-    def __init__(self, dataset: RowStreams, own: list[int], streams: int):
+    def __init__(self, dataset: RowStreams, places: Sequence[tuple[int, int]], streams: int):
         super().__init__()
         self._dataset, self._streams = dataset, streams
         self._turn = 0
-        self._places = [[stream, 0] for stream in own]  # the next block and row of each stream
-        self._rows: list[list[dict[str, np.ndarray]] | None] = [None] * len(own)
+        self._places = [list(place) for place in places]  # the next block and row of each stream
+        self._rows: list[list[dict[str, np.ndarray]] | None] = [None] * len(places)
 
     def __next__(self) -> dict[str, np.ndarray]:
         turn = self._turn
@@ -89,7 +114,7 @@ class _RowIterator(grain.DatasetIterator):
         row = self._rows[turn][place[1]]
         place[1] += 1
         self._turn = (turn + 1) % len(self._places)
-        return row
+        return row | {_PLACE: np.array(place, np.int64)}
 
     def get_state(self) -> dict[str, Any]:
         return {"turn": self._turn, "places": [list(place) for place in self._places]}
@@ -100,10 +125,64 @@ class _RowIterator(grain.DatasetIterator):
         self._rows = [None] * len(self._places)
 
 
-def batches(
-    rows: RowStreams, rows_per_batch: int, workers: int = 0, prefetch: int = 8
-) -> grain.DatasetIterator:
-    """Batches of this process's rows, made in the background.
+class Batches:
+    """Batches of this process's rows, made in the background, and the position in the data.
+
+    The position is that of the streams of all processes: a run may go on with other numbers of
+    processes and workers. It comes with the rows, whoever made them.
+    """
+
+    def __init__(self, rows: RowStreams, workers: int, prefetch: int):
+        self._rows, self._workers, self._prefetch = rows, workers, prefetch
+        self._places = rows.places
+        self._iterator: grain.DatasetIterator | None = None
+
+    def __iter__(self) -> "Batches":
+        return self
+
+    def __next__(self) -> dict[str, np.ndarray]:
+        if self._iterator is None:
+            self._iterator = self._start()
+        batch = next(self._iterator)
+        self._places = batch.pop(_PLACE)
+        return batch
+
+    def _start(self) -> grain.DatasetIterator:
+        dataset: grain.IterDataset = self._rows.starting_at(self._places)
+        if self._workers:
+            options = grain.MultiprocessingOptions(
+                self._workers, per_worker_buffer_size=self._prefetch
+            )
+            dataset = dataset.mp_prefetch(options)
+        dataset = dataset.batch(len(self._places), drop_remainder=True)
+        return iter(grain.experimental.ThreadPrefetchIterDataset(dataset, prefetch_buffer_size=2))
+
+    def get_state(self) -> dict[str, Any]:
+        """The position as JSON; where there are several processes, all must call this."""
+        places = self._places
+        if len(places) < self._rows.streams:
+            from jax.experimental import multihost_utils
+
+            # As int32, which is all that JAX gathers by default: 2**31 blocks are enough.
+            gathered = multihost_utils.process_allgather(places.astype(np.int32), tiled=True)
+            places = np.asarray(gathered)
+        return {"places": places.tolist()}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        places = np.array(state["places"], np.int64)
+        if len(places) != self._rows.streams:
+            raise ValueError(f"a position of {len(places)} streams, expected {self._rows.streams}")
+        self.close()
+        self._places = places[self._rows.own]
+
+    def close(self) -> None:
+        if self._iterator is not None:
+            self._iterator.close()
+            self._iterator = None
+
+
+def batches(rows: RowStreams, rows_per_batch: int, workers: int = 0, prefetch: int = 8) -> Batches:
+    """Batches of this process's rows.
 
     Args:
       rows: this process's streams.
@@ -112,7 +191,8 @@ def batches(
         rows_per_batch, so that each worker keeps its streams.
       prefetch: rows that wait for each worker.
     """
-    dataset: grain.IterDataset = rows
+    if rows_per_batch != len(rows.own):
+        raise ValueError(f"rows_per_batch is {rows_per_batch}, expected {len(rows.own)} streams")
     if workers:
         if rows_per_batch % workers:
             raise ValueError(
@@ -120,7 +200,4 @@ def batches(
             )
         if not flags.FLAGS.is_parsed():
             flags.FLAGS.mark_as_parsed()  # Grain's workers read flags, in notebooks and tests too
-        options = grain.MultiprocessingOptions(workers, per_worker_buffer_size=prefetch)
-        dataset = dataset.mp_prefetch(options)
-    dataset = dataset.batch(rows_per_batch, drop_remainder=True)
-    return iter(grain.experimental.ThreadPrefetchIterDataset(dataset, prefetch_buffer_size=2))
+    return Batches(rows, workers, prefetch)

@@ -48,7 +48,7 @@ def task(parts=None, seed=0):
 
 
 def take(rows, count, workers=0):
-    iterator = streams.batches(rows, len(rows._own), workers)
+    iterator = streams.batches(rows, len(rows.own), workers)
     return [next(iterator) for _ in range(count)]
 
 
@@ -83,6 +83,27 @@ def test_a_stream_goes_on_where_it_was():
     again.set_state(state)
     for a in expected:
         same(a, next(again))
+
+
+@pytest.mark.slow
+def test_a_stream_goes_on_with_another_number_of_workers():
+    rows = task().stream(Packing(64, 4), 4, range(4))
+    iterator = streams.batches(rows, 4, workers=2)
+    for _ in range(9):
+        next(iterator)
+    state = iterator.get_state()
+    iterator.close()
+    again = streams.batches(rows, 4)
+    again.set_state(state)
+    for a in take(rows, 14)[9:]:
+        same(a, next(again))
+
+
+def test_a_position_is_that_of_all_streams():
+    with pytest.raises(ValueError, match="2 streams, expected 4"):
+        streams.batches(task().stream(Packing(64, 4), 4, range(4)), 4).set_state(
+            {"places": [[0, 0], [1, 0]]}
+        )
 
 
 def test_every_epoch_is_different_and_complete():
