@@ -12,6 +12,7 @@ import ml_collections
 
 from biobert_jax.errors import TrainingError
 from biobert_jax.tasks.protocol import Task
+from biobert_jax.training import distributed
 from biobert_jax.training import workdir as workdirs
 from biobert_jax.training.checkpointing import Checkpoints
 from biobert_jax.training.data import encode_state, training_data
@@ -127,12 +128,14 @@ def _train_and_evaluate(config, task, workdir, initial_params, mesh):
         position = {"data": encode_state(data.batches.get_state()), "interval": interval.save()}
         checkpoints.save(state, position, task.card, score)
 
+    distributed.beat(first_step)  # from here on, a lack of progress is noticed
     try:
         with Preemption() as preemption:
             for step in range(first_step + 1, total_steps + 1):
                 batch = to_devices(next(data.batches), mesh)
                 state, metrics = train_step(state, batch)
                 settle()
+                distributed.beat(step - 1)
                 pending = (step, metrics)
                 if step == first_step + 1:
                     settle()
