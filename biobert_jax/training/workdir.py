@@ -5,7 +5,9 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,12 +24,21 @@ MAY_CHANGE = ("log_every", "checkpoint", "loader", "profile", "distributed", "me
 def prepare(workdir: Path, config: ml_collections.ConfigDict) -> None:
     """Creates a run's folder, or checks that it is this config's.
 
+    Process 0 creates it; the others wait for it for `distributed.connect_timeout` seconds.
+
     Raises:
       TrainingError: the folder belongs to another config (names what differs), or it cannot be
-        written.
+        written; it is an address; it is not one folder for all processes.
     """
+    if re.match(r"[a-z][a-z0-9]+:/", str(workdir)):
+        raise TrainingError(
+            f"--workdir={workdir}: expected a folder, not an address. Mount the bucket and name "
+            "the folder that it is mounted on"
+        )
     path = workdir / "config.json"
     ours = json.loads(config.to_json_best_effort())
+    if jax.process_index() != 0:
+        _wait_for(path, config.get("distributed", {}).get("connect_timeout", 300))
     if path.is_file():
         try:
             theirs = json.loads(path.read_text(encoding="utf-8"))
@@ -47,11 +58,22 @@ def prepare(workdir: Path, config: ml_collections.ConfigDict) -> None:
                 "Choose another --workdir, or repeat its config to resume it"
             )
         return
-    if jax.process_index() == 0:
-        with writing(workdir):
-            workdir.mkdir(parents=True, exist_ok=True)
-        write_json(path, ours)
-        write_json(workdir / "environment.json", environment())
+    with writing(workdir):
+        workdir.mkdir(parents=True, exist_ok=True)
+    write_json(path, ours)
+    write_json(workdir / "environment.json", environment())
+
+
+def _wait_for(path: Path, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not path.is_file():
+        if time.monotonic() > deadline:
+            raise TrainingError(
+                f"{path}: process {jax.process_index()} on {platform.node()} does not see this "
+                f"file of process 0 after {seconds:g} s. All processes need one --workdir, on "
+                "a file system that their hosts share"
+            )
+        time.sleep(0.2)
 
 
 def _differences(there: Any, here: Any, name: str = "") -> list[tuple[str, Any, Any]]:

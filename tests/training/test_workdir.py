@@ -1,6 +1,9 @@
 """The folder of a run belongs to one config."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import ml_collections
 import pytest
@@ -77,3 +80,29 @@ def test_json_is_replaced_whole(tmp_path):
 
 def test_environment_is_json():
     json.dumps(environment())
+
+
+def test_an_address_is_no_folder(tmp_path, monkeypatch):
+    """As a path it would be a new folder here, which no other host sees."""
+    monkeypatch.chdir(tmp_path)
+    for address in ("gs://bucket/run", "s3://bucket/run"):
+        with pytest.raises(TrainingError, match="expected a folder, not an address"):
+            prepare(Path(address), config())
+    assert not list(tmp_path.iterdir())
+    prepare(Path("a:b"), config())
+
+
+def test_other_processes_wait_for_the_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("jax.process_index", lambda: 1)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(prepare, tmp_path, config())
+        time.sleep(0.3)
+        assert not waiting.done()
+        write_json(tmp_path / "config.json", json.loads(config().to_json()))
+        waiting.result(timeout=20)
+
+
+def test_other_processes_are_told_that_they_share_no_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("jax.process_index", lambda: 1)
+    with pytest.raises(TrainingError, match=r"process 1 on .* does not see this file.*share"):
+        prepare(tmp_path, config(distributed={"connect_timeout": 0.3}))
