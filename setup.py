@@ -43,7 +43,7 @@ setup(
     extras_require={
         "tensorflow": ["tensorflow-cpu"],  # reading Google's and DMIS's checkpoints
         "torch": ["torch"],  # reading pytorch_model.bin
-        "tpu": ["libtpu"],
+        "tpu": ["jax[tpu]"],
         "ray": ["ray"],
         "dev": ["hypothesis", "pytest", "ruff", "scikit-learn"],
     },

@@ -25,14 +25,14 @@ WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; one that exis
 COORDINATOR = flags.DEFINE_string(
     "coordinator",
     None,
-    "host:port of process 0, for several processes (not needed where srun or mpirun starts them, nor "
-    "on Cloud TPU: docs/clusters.md).",
+    "host:port of process 0, for several processes. Not needed with srun, mpirun, Cloud TPU: "
+    "docs/clusters.md.",
 )
 PROCESSES = flags.DEFINE_integer(
     "num_processes", None, "How many processes train together. 1: this one alone, on any cluster."
 )
 PROCESS_ID = flags.DEFINE_integer("process_id", None, "The number of this one, from 0.")
-flags.mark_flags_as_required(["config", "workdir"])
+flags.mark_flag_as_required("config")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +62,8 @@ def _parse_flags(argv: list[str]) -> list[str]:
     try:
         arguments = flags.FLAGS(argv)
         CONFIG.value.lock()  # a file that is not there is told on first use only
+        if WORKDIR.value is None and not flags.FLAGS.get_flag_value("compile_only", False):
+            raise flags.Error("Flag --workdir must have a value other than None")
         return arguments
     except (flags.Error, OSError) as error:
         # Where a config file raised something, the message ends with that.

@@ -6,7 +6,14 @@ python -m experiments.pretrain --config=configs/pretrain/biobert_v1_0_pubmed.py 
 
 from pathlib import Path
 
+from absl import flags
+
 from experiments import common
+
+COMPILE_ONLY = flags.DEFINE_bool(
+    "compile_only", False, "Only compile the step for --topology and print what it needs there."
+)
+TOPOLOGY = flags.DEFINE_string("topology", "v5e:4x8", "A TPU slice, for --compile_only.")
 
 
 def main(argv):
@@ -15,6 +22,11 @@ def main(argv):
     from biobert_jax.errors import told_to_user
 
     with told_to_user():
+        if COMPILE_ONLY.value:
+            from experiments import compile_only
+
+            compile_only.run(common.CONFIG.value, TOPOLOGY.value)
+            return
         run(common.CONFIG.value, Path(common.WORKDIR.value))
 
 

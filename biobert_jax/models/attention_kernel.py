@@ -82,7 +82,7 @@ def attend(
 def _attend(q, k, v, segment_ids, numbers, rate, heads, interpret):
     """q, k, v [B, H, S, Dh]; numbers: the hash's key, this device's first row and first head."""
     kernel = functools.partial(_forward, rate=rate, heads=heads)
-    return _call(kernel, 1, segment_ids, numbers, (q, k, v), interpret)[0]
+    return _call(kernel, 1, 2, segment_ids, numbers, (q, k, v), interpret)[0]
 
 
 def _attend_forward(q, k, v, segment_ids, numbers, rate, heads, interpret):
@@ -93,15 +93,15 @@ def _attend_forward(q, k, v, segment_ids, numbers, rate, heads, interpret):
 def _attend_backward(rate, heads, interpret, residuals, gradient):
     q, k, v, segment_ids, numbers = residuals
     kernel = functools.partial(_backward, rate=rate, heads=heads)
-    dq, dk, dv = _call(kernel, 3, segment_ids, numbers, (q, k, v, gradient), interpret)
+    dq, dk, dv = _call(kernel, 3, 5, segment_ids, numbers, (q, k, v, gradient), interpret)
     return dq, dk, dv, None, None
 
 
 _attend.defvjp(_attend_forward, _attend_backward)
 
 
-def _call(kernel, outputs, segment_ids, numbers, arrays, interpret):
-    """Runs a kernel over the grid (rows, heads); all arrays are [B, H, S, Dh]."""
+def _call(kernel, outputs, products, segment_ids, numbers, arrays, interpret):
+    """Runs a kernel of so many matrix products over the grid (rows, heads) of [B, H, S, Dh]."""
     batch, heads, length, size = arrays[0].shape
     # A TPU reads a vector along sublanes or along lanes; it gets the segments both ways.
     down = jnp.broadcast_to(segment_ids[:, :, None], (batch, length, LANES))
@@ -118,6 +118,11 @@ def _call(kernel, outputs, segment_ids, numbers, arrays, interpret):
         ],
         out_specs=[whole] * outputs,
         out_shape=[jax.ShapeDtypeStruct(arrays[0].shape, arrays[0].dtype)] * outputs,
+        cost_estimate=pl.CostEstimate(
+            flops=products * 2 * batch * heads * length**2 * size,
+            transcendentals=batch * heads * length**2,
+            bytes_accessed=(len(arrays) + outputs) * arrays[0].size * arrays[0].dtype.itemsize,
+        ),
         interpret=interpret,
     )(numbers, down, across, *arrays)
 

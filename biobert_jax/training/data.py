@@ -21,7 +21,7 @@ from biobert_jax.input.loader import (
     shuffled_epochs,
 )
 from biobert_jax.tasks.protocol import Task
-from biobert_jax.training.micro_batches import choose_micro_batches
+from biobert_jax.training.micro_batches import choose_micro_batches, device_memory, step_memory
 from biobert_jax.training.sharding import row_shards
 from biobert_jax.training.state import lower_train_step
 
@@ -84,8 +84,8 @@ def _streamed(config: ml_collections.ConfigDict, task: Any, mesh: Mesh) -> Train
         config.train.micro_batch,
         rows // shards,
         True,
-        lambda count: lower_train_step(config, task, mesh, rows, count).compile(),
-        mesh.local_devices[0],
+        lambda count: step_memory(lower_train_step(config, task, mesh, rows, count).compile()),
+        device_memory(mesh.local_devices[0]),
     )
     share = rows // jax.process_count()
     first = jax.process_index() * share
@@ -121,10 +121,10 @@ def training_batches(
         config.train.micro_batch,
         -(-rows // shards),
         False,
-        lambda count: lower_train_step(
-            config, task, mesh, round_up(rows, shards * count), count
-        ).compile(),
-        mesh.local_devices[0],
+        lambda count: step_memory(
+            lower_train_step(config, task, mesh, round_up(rows, shards * count), count).compile()
+        ),
+        device_memory(mesh.local_devices[0]),
     )
     padded = round_up(rows, shards * micro_batches)
     batches = PackedBatches(

@@ -20,7 +20,7 @@ from biobert_jax.training.evaluator import Evaluator
 from biobert_jax.training.metrics import METRICS, THROUGHPUT, Interval, Progress, Writers
 from biobert_jax.training.optimizer import make_optimizer
 from biobert_jax.training.preemption import Preemption
-from biobert_jax.training.sharding import log_bytes, make_mesh, to_devices
+from biobert_jax.training.sharding import log_bytes, make_mesh, mesh_sizes, to_devices
 from biobert_jax.training.state import (
     TrainState,
     abstract_state,
@@ -184,11 +184,6 @@ def _train_and_evaluate(config, task, workdir, initial_params, mesh):
         progress.close()
         writers.close()
         checkpoints.close()
-
-
-def mesh_sizes(config: ml_collections.ConfigDict) -> dict[str, int]:
-    """`config.mesh` without its rules."""
-    return {name: size for name, size in config.mesh.items() if name != "rules"}
 
 
 def check_config(config: ml_collections.ConfigDict) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,15 +12,12 @@ from biobert_jax.errors import TrainingError
 
 logger = logging.getLogger(__name__)
 
-Compile = Callable[[int], jax.stages.Compiled]
-"""Compiles the train step for a number of micro-batches."""
-
 SHARE = 0.92
 """Of a device's memory that a step may fill: what is left goes to fragments and the next batch."""
 
 
 def choose_micro_batches(
-    setting: str, rows: int, divide_evenly: bool, compile_step: Compile, device: jax.Device
+    setting: str, rows: int, divide_evenly: bool, memory: Callable[[int], int], limit: int
 ) -> int:
     """Reads `config.train.micro_batch`.
 
@@ -27,8 +25,8 @@ def choose_micro_batches(
       setting: `all`, `auto`, or a number of rows.
       rows: of the batch on each shard of rows.
       divide_evenly: whether rows of padding may not be added.
-      compile_step: for `auto`.
-      device: whose memory counts, for `auto`.
+      memory: for `auto`: the bytes that a step of so many micro-batches needs on each device.
+      limit: for `auto`: the bytes of a device.
 
     Returns:
       In how many micro-batches each shard's rows are taken.
@@ -40,10 +38,9 @@ def choose_micro_batches(
         return 1
     counts = candidates(rows, divide_evenly)
     if setting == "auto":
-        limit = int(SHARE * device_memory(device))
-        count = fewest_that_fit(counts, lambda n: step_memory(compile_step(n)), limit)
+        count = fewest_that_fit(counts, memory, int(SHARE * limit))
         logger.info(
-            "train.micro_batch=auto: %d of %d rows on each device", count, -(-rows // count)
+            "train.micro_batch=auto: %d of a device's %d rows at once", -(-rows // count), rows
         )
         return count
     if not setting.isdigit() or setting == "0":
@@ -74,9 +71,10 @@ def fewest_that_fit(counts: Sequence[int], memory: Callable[[int], int], limit: 
         return counts[0]
     needed = memory(counts[high])
     if needed > limit:
+        found = f"takes {needed / 2**30:.1f} GiB" if needed < sys.maxsize else "does not fit"
         raise TrainingError(
-            f"a step with one row on each device takes {needed / 2**30:.1f} GiB, and "
-            f"{limit / 2**30:.1f} GiB may be used; set compute.remat=full, spread the state with "
+            f"a step with one row on each device {found}, and {limit / 2**30:.1f} GiB may be "
+            "used; set compute.remat=full, spread the state with "
             "mesh.fsdp, or shorten batch.row_length"
         )
     while high - low > 1:

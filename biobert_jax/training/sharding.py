@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
+import ml_collections
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
@@ -54,6 +55,11 @@ def make_mesh(
             "heads are spread over devices of one process only: take a divisor of that"
         )
     return jax.make_mesh(shape, AXES, (AxisType.Auto,) * len(AXES), devices=devices)
+
+
+def mesh_sizes(config: ml_collections.ConfigDict) -> dict[str, int]:
+    """`config.mesh` without its rules."""
+    return {axis: config.mesh[axis] for axis in AXES}
 
 
 def row_shards(mesh: Mesh) -> int:

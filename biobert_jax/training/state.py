@@ -1,5 +1,6 @@
 """The state of training and the compiled functions on it."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -36,13 +37,15 @@ class TrainState(flax.struct.PyTreeNode):
 
 def make_init(task: Task, optimizer: optax.GradientTransformation) -> Callable[[int], TrainState]:
     """Returns a function from a seed to a fresh state. Jit it with the shardings it shall have."""
-    row = jnp.zeros((1, 8), jnp.int32)
-    one = jnp.zeros((1, 1), jnp.int32)
+    row, one = np.zeros((1, 8), np.int32), np.zeros((1, 1), np.int32)
     tokens = ("input_ids", "token_type_ids", "segment_ids", "position_ids")
     batch = dict.fromkeys(tokens, row) | {"cls_positions": one, "masked_lm_positions": one}
 
+    # Its shapes are all that this batch is for, and one row spreads over no mesh.
+    model = task.model.clone(compute=dataclasses.replace(task.model.compute, attention="xla"))
+
     def init(seed: int) -> TrainState:
-        params = task.model.init(jax.random.key(seed), batch)["params"]
+        params = model.init(jax.random.key(seed), batch)["params"]
         return TrainState(jnp.zeros([], jnp.int32), params, optimizer.init(params))
 
     return init
@@ -161,7 +164,8 @@ def lower_train_step(
       rows: of a global batch.
       micro_batches: in how many parts each shard's rows are taken.
     """
-    with jax.set_mesh(mesh):
+    # Abstract: nothing may run on devices that are not there.
+    with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
         optimizer, schedule = make_optimizer(config.optimizer, max(1, config.train.steps))
         abstract = abstract_state(make_init(task, optimizer), mesh, config.mesh.rules)
         step = jit_train_step(task, optimizer, schedule, config.seed, micro_batches, abstract, mesh)

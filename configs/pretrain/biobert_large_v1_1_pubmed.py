@@ -18,5 +18,10 @@ def get_config(variant: str = ""):
     config = pretraining(variant, 1_000_000, FIGURE_3)
     if variant != "debug":
         config.init = "hf://google-bert/bert-large-cased"
+        # What config.init brings; --compile_only reads it here.
+        config.model.hidden_size = 1024
+        config.model.num_hidden_layers = 24
+        config.model.num_attention_heads = 16
+        config.model.intermediate_size = 4096
         config.compute.remat = "full"
     return config

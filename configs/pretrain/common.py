@@ -20,6 +20,7 @@ def pretraining(variant: str, steps: int, keep_steps: tuple[int, ...] = ()):
     """
     config = defaults()
     config.task = "pretraining"
+    config.vocab_size = 28_996  # of BERT's cased vocabulary
     config.dataset = ml_collections.ConfigDict()
     config.dataset.name = ""
     # (folder, weight) of each corpus that `biobert corpus build` made; none: the generated corpus.

@@ -1,0 +1,64 @@
+"""What a pre-training step would need on a TPU slice, without one: `--compile_only`.
+
+python -m experiments.pretrain --config=configs/pretrain/biobert_v1_1_pubmed.py \
+    --compile_only --topology=v5e:4x8
+"""
+
+from pathlib import Path
+
+from experiments import common
+
+
+def run(config, name: str) -> None:
+    """Compiles, prints, and raises DoesNotFit, which ends the program with status 1.
+
+    The architecture is that of `config.init` where it is a folder, else `config.model` with a
+    vocabulary of `config.vocab_size`; no data and no weights are read.
+    """
+    import jax
+
+    jax.config.update("jax_platforms", "cpu")
+    import numpy as np
+
+    from biobert_jax.corpora.mixture import MemoryCorpus
+    from biobert_jax.models.flops import training_flops
+    from biobert_jax.models.heads import PretrainingModel
+    from biobert_jax.reports.compilation import print_compilation
+    from biobert_jax.tasks.pretraining import PretrainingTask, Subset
+    from biobert_jax.tasks.pretraining_instances import InstanceOptions
+    from biobert_jax.text.wordpiece import SPECIAL_TOKENS
+    from biobert_jax.training.ahead_of_time import compile_only, find_topology
+
+    common.setup()
+    jax.config.update("jax_enable_compilation_cache", False)  # it cannot hold what runs nowhere
+    topology = find_topology(name)
+    sizes = architecture(config)
+    limit = config.batch.max_sequences if config.batch.packed else 1
+    others = range(sizes.vocab_size - len(SPECIAL_TOKENS))
+
+    task = PretrainingTask(
+        training=[Subset(MemoryCorpus([]), np.zeros(0, int))],  # only shapes matter
+        held_out=[],
+        model=PretrainingModel(sizes, common.compute(config, platform="tpu")),
+        options=InstanceOptions(max_length=config.batch.row_length, **config.instances),
+        vocabulary=[*SPECIAL_TOKENS, *(f"piece{number}" for number in others)],
+        row_length=config.batch.row_length,
+        max_sequences=limit,
+        card={},
+        seed=config.seed,
+    )
+    predicted = task.features["masked_lm_positions"].slots
+    flops = training_flops(sizes, config.batch.rows, config.batch.row_length, predicted, limit)
+    print_compilation(compile_only(config, task, topology, flops), topology)
+
+
+def architecture(config):
+    """Sizes, without fetching anything."""
+    from biobert_jax.models.config import BertConfig
+
+    file = Path(config.init) / "config.json"
+    if file.is_file():
+        return BertConfig.from_json_file(file)
+    sizes = config.model.to_dict()
+    del sizes["dropout"]
+    return BertConfig(vocab_size=config.vocab_size, **sizes)
