@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from biobert_jax.datasets.squad import Answer, Question, member, read_json, read_squad
+from biobert_jax.datasets.squad import Answer, Question, member, read_json, read_placed
 from biobert_jax.errors import DataError, at
 
 TYPES = ("factoid", "list", "yesno", "summary")
@@ -68,15 +68,15 @@ def read_passages(paths: str | Path | Sequence[str | Path]) -> list[Question]:
     Raises:
       DataError: as `squad.read_squad`; or an id does not consist of a question's and a passage's.
     """
-    questions = read_squad(paths)
-    names = str(paths) if isinstance(paths, str | Path) else ", ".join(map(str, paths))
-    for question in questions:
+    questions = []
+    for place, question in read_placed(paths):
         if not is_passage_id(question.id):
             raise DataError(
-                f"{names}: found the id {question.id!r}; expected 24 letters and digits, an "
+                f"{place}: found the id {question.id!r}; expected 24 letters and digits, an "
                 "underscore and three digits for the passage, as in '56c073fcef6e394741000020_001'."
                 " Rename it: passages are merged by the first 24 characters."
             )
+        questions.append(question)
     return questions
 
 

@@ -54,8 +54,12 @@ def read_squad(paths: str | Path | Sequence[str | Path]) -> list[Question]:
       DataError: a file is no JSON or not of this form, a passage or question is empty, an answer
         does not stand at its offset, or two questions have the same id; names the record.
     """
+    return [question for _, question in read_placed(paths)]
+
+
+def read_placed(paths: str | Path | Sequence[str | Path]) -> Iterable[tuple[str, Question]]:
+    """Yields what `read_squad` returns, each question with its file and place for messages."""
     paths = [paths] if isinstance(paths, str | Path) else paths
-    questions: list[Question] = []
     places: dict[str, str] = {}
     for path in paths:
         for place, question in _read_file(Path(path)):
@@ -65,8 +69,7 @@ def read_squad(paths: str | Path | Sequence[str | Path]) -> list[Question]:
                     "already; expected ids that differ. Give it another, or read each file once."
                 )
             places[question.id] = place
-            questions.append(question)
-    return questions
+            yield place, question
 
 
 def split_by_article(

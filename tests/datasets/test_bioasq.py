@@ -109,8 +109,20 @@ def test_an_id_of_the_wrong_form_is_named(tmp_path, id_):
     paragraph = {"context": "Text.", "qas": [{"id": id_, "question": "What?"}]}
     path = tmp_path / "test.json"
     path.write_text(json.dumps({"data": [{"paragraphs": [paragraph]}]}), encoding="utf-8")
-    with pytest.raises(DataError, match=rf"test\.json: found the id '{id_}'; expected 24"):
-        read_passages(path)
+    good = tmp_path / "good.json"
+    good.write_text(path.read_text("utf-8").replace(id_, f"{ID}_001"), encoding="utf-8")
+    said = rf"test\.json: data\[0\].paragraphs\[0\].qas\[0\]: found the id '{id_}'; expected 24"
+    with pytest.raises(DataError, match=said):
+        read_passages([good, path])
+
+
+@pytest.mark.parametrize("share", [0.4, 0.7, 0.95])
+def test_an_official_file_cut_off_says_so(tmp_path, share):
+    whole = json.dumps({"questions": [official()]})
+    path = tmp_path / "golden.json"
+    path.write_text(whole[: int(share * len(whole))], encoding="utf-8")
+    with pytest.raises(DataError, match=r"golden\.json:1: the JSON ends in the middle"):
+        read_official(path)
 
 
 def test_a_submission_mentions_every_question(tmp_path):

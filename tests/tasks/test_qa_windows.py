@@ -206,3 +206,31 @@ def test_real_passages_are_read_whole_and_their_answers_come_back(shared_data, w
             assert questions[q].context[start:end].find(answer.text.strip()) >= 0
         assert all(pieces.all() for pieces in covered)
     assert labelled > 100
+
+
+def test_answers_to_real_questions_are_exact_slices(shared_data):
+    tokenizer = WordPieceTokenizer.from_vocabulary(
+        next((shared_data / "vocab").glob("*cased*vocab.txt")), lowercase=False
+    )
+    rng = np.random.default_rng(0)
+    answers = 0
+    for questions in sweep(shared_data):
+        windows = featurize(questions, tokenizer, Windowing())
+        predictions = []
+        for example in windows.examples:
+            order = rng.permutation(len(example["input_ids"]))[:20]
+            logits = -np.sort(-rng.normal(0, 3, len(order)))
+            predictions.append(
+                {"starts": order, "start_logits": logits, "ends": order + 3, "end_logits": logits}
+            )
+        passages = [question.context for question in questions]
+        for passage, found in zip(
+            passages, n_best(passages, windows, predictions, Decoding()), strict=True
+        ):
+            answers += len(found)
+            assert len({candidate.text for candidate in found}) == len(found)
+            for text, start, end, probability, _ in found:
+                assert 0 <= start < end <= len(passage)
+                assert passage[start:end] == text
+                assert 0 < probability <= 1
+    assert answers > 1000
