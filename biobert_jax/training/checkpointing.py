@@ -114,6 +114,8 @@ class Checkpoints:
                 ),
                 metrics=None if score is None else {SELECTED_BY: score},
             )
+        except jax.errors.JaxRuntimeError:
+            raise  # not the disk: another process is gone
         except (OSError, ValueError, RuntimeError) as error:
             raise self._failed(error) from error
 
@@ -126,6 +128,8 @@ class Checkpoints:
         try:
             self._manager.wait_until_finished()
             self._manager.check_for_errors()
+        except jax.errors.JaxRuntimeError:
+            raise
         except (OSError, ValueError, RuntimeError) as error:
             raise self._failed(error) from error
 

@@ -87,7 +87,14 @@ def find_job(
             "--process_id, or --num_processes=1 to train by itself"
         ) from error
     if None in found[:3]:
-        return None
+        rank = next((n for n in ("SLURM_PROCID", "OMPI_COMM_WORLD_RANK") if n in os.environ), None)
+        if rank is None:
+            return None
+        raise TrainingError(
+            f"{rank} is set, but JAX {jax.__version__} does not see from the environment what "
+            f"job it is. Give --coordinator, --num_processes and --process_id=${rank}, or "
+            "--num_processes=1 to train by itself"
+        )
     address, count, number, devices = found
     job = Job(address, int(os.environ.get("SLURM_STEP_NUM_TASKS", count)), number, devices)
     if _uses_all_devices(os.environ):
@@ -174,8 +181,8 @@ def set_up(job: Job | None, limits: Timeouts) -> None:
         **dataclasses.asdict(job),
         cluster_detection_method="deactivate",
         initialization_timeout=int(limits.connect_timeout),
-        # JAX aborts after two thirds of it or later: when the watch has told who was lost.
-        heartbeat_timeout_seconds=int(2 * limits.lost_timeout) + 2,
+        # JAX aborts after two thirds of it or later: when the watch has long told who was lost.
+        heartbeat_timeout_seconds=int(4 * limits.lost_timeout),
     )
     _watch = Watch(global_state.client, job.process_id, hosts, limits)
     logger.info(

@@ -176,9 +176,8 @@ class Watch:
     def fail(self, why: str) -> None:
         """Tells the others why this process ends, and returns when they can know."""
         self._publish(failed=why)
-        if self._id == 0:
-            # With it goes the service that the others ask.
-            time.sleep(2 * self.limits.interval)
+        # When it is gone, operations between the processes fail; with process 0, reading this, too.
+        time.sleep(2 * self.limits.interval)
 
     def finish(self) -> None:
         """Ends the watch: nothing is left to do here, and the others shall not miss this one."""

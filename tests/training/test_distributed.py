@@ -166,6 +166,13 @@ def test_open_mpi(place):
     assert (job.num_processes, job.process_id, job.local_device_ids) == (8, 3, [1])
 
 
+def test_a_launcher_that_jax_does_not_understand(place):
+    """Such as Open MPI 5, without mpi4py. Training many times in one workdir would be worse."""
+    place({name: value for name, value in OPEN_MPI.items() if "hnp_uri" not in name})
+    with pytest.raises(TrainingError, match="--num_processes=1 to train by itself"):
+        find_job(*NO_FLAGS)
+
+
 def test_one_process_of_open_mpi_is_alone(place):
     place(OPEN_MPI, OMPI_COMM_WORLD_SIZE="1", OMPI_COMM_WORLD_RANK="0")
     assert find_job(*NO_FLAGS) is None
