@@ -33,6 +33,7 @@ def train(config, workdir):
     from biobert_jax.models.heads import TokenClassifier
     from biobert_jax.tasks.ner import NerTask, Windowing
     from biobert_jax.text.casing import warn_of_capitals
+    from biobert_jax.training import trials
     from biobert_jax.training.loop import train_and_evaluate
 
     common.setup()
@@ -54,7 +55,13 @@ def train(config, workdir):
         Windowing(**config.windows),
         common.card(start, "ner", labels=labels, windows=config.windows.to_dict()),
     )
-    results = train_and_evaluate(config, task, workdir, common.initial_params(start, labels))
+    initial = common.initial_params(start, labels)
+    if asked := trials.grid(config):
+        together = [trials.Trial(name, of_trial, task) for name, of_trial in asked]
+        write = common.write_results
+        results = trials.train_trials(config, together, workdir, initial, write)
+    else:
+        results = train_and_evaluate(config, task, workdir, initial)
     common.write_results(config, workdir, results)
     return results
 

@@ -29,6 +29,9 @@ def print_ner_scores(results: Mapping[str, Any], console: Console | None = None)
                 table.add_row("", f"  {kind}", *_percentages(of_kind))
         token = scores["token_level"]
         table.add_row("", "token, macro over B and I", *_percentages(token), style="dim")
+    if "trials" in results:
+        several = f"standard deviation of {len(results['trials'])} trials"
+        table.add_row("", several, *_percentages(results["spread"]))
     (console or Console()).print(table)
 
 

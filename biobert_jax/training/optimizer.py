@@ -3,6 +3,7 @@
 Source: google-research/bert, optimization.py.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -20,9 +21,21 @@ def bert_schedule(peak: float, warmup_steps: int, total_steps: int) -> optax.Sch
 
     def schedule(step: jax.Array) -> jax.Array:
         step = jnp.asarray(step, jnp.float32)
-        warmup = step / max(1, warmup_steps)
+        warmup = step / jnp.maximum(1, warmup_steps)
         decay = 1.0 - jnp.minimum(step, total_steps) / total_steps
         return peak * jnp.where(step < warmup_steps, warmup, decay)
+
+    return schedule
+
+
+def linear_schedule(peak: float, warmup_steps: int, total_steps: int) -> optax.Schedule:
+    """Linear warm-up to `peak`, then linear decay from there to 0 at the end: today's standard."""
+
+    def schedule(step: jax.Array) -> jax.Array:
+        step = jnp.asarray(step, jnp.float32)
+        warmup = step / jnp.maximum(1, warmup_steps)
+        left = (total_steps - step) / jnp.maximum(1, total_steps - warmup_steps)
+        return peak * jnp.where(step < warmup_steps, warmup, jnp.clip(left, 0.0, 1.0))
 
     return schedule
 
@@ -58,35 +71,44 @@ def decayed(params: Any) -> Any:
     return jax.tree_util.tree_map_with_path(decays, params)
 
 
+def schedule_numbers(config: ml_collections.ConfigDict, total_steps: int) -> dict[str, float]:
+    """What a learning-rate schedule depends on.
+
+    Args:
+      config: learning_rate (the peak), warmup_steps or warmup_share.
+      total_steps: where the decay reaches 0.
+    """
+    warmup = config.get("warmup_steps") or int(total_steps * config.warmup_share)
+    return {"peak": config.learning_rate, "warmup_steps": warmup, "total_steps": total_steps}
+
+
 def make_optimizer(
     config: ml_collections.ConfigDict, total_steps: int
+) -> tuple[optax.GradientTransformation, optax.Schedule]:
+    """Builds the optimiser that a config names, for training of so many steps."""
+    return optimizer_of(config, schedule_numbers(config, total_steps))
+
+
+def optimizer_of(
+    config: ml_collections.ConfigDict, numbers: Mapping[str, Any]
 ) -> tuple[optax.GradientTransformation, optax.Schedule]:
     """Builds the optimiser that a config names.
 
     Args:
-      config: name (`bert` or `adamw`), learning_rate (the peak), warmup_steps or warmup_share,
-        weight_decay, clip_norm, b1, b2, eps.
-      total_steps: where the decay reaches 0.
+      config: name (`bert` or `adamw`), weight_decay, clip_norm, b1, b2, eps.
+      numbers: of `schedule_numbers`; they may be traced.
 
     Returns:
       The transformation and its schedule. `bert` is the original's: no bias correction, the
       original's schedule. `adamw` is today's standard: bias correction, and a linear decay that
       begins at the peak.
     """
-    warmup = config.get("warmup_steps") or int(total_steps * config.warmup_share)
-    peak = config.learning_rate
     if config.name == "bert":
         direction = scale_by_bert_adam(config.b1, config.b2, config.eps)
-        schedule = bert_schedule(peak, warmup, total_steps)
+        schedule = bert_schedule(**numbers)
     elif config.name == "adamw":
         direction = optax.scale_by_adam(config.b1, config.b2, config.eps)
-        schedule = optax.join_schedules(
-            [
-                optax.linear_schedule(0.0, peak, max(1, warmup)),
-                optax.linear_schedule(peak, 0.0, max(1, total_steps - warmup)),
-            ],
-            [warmup],
-        )
+        schedule = linear_schedule(**numbers)
     else:
         raise ValueError(f"optimizer.name must be 'bert' or 'adamw'; found {config.name!r}")
     optimizer = optax.chain(

@@ -1,0 +1,321 @@
+"""Several trainings of one shape as one program: other seeds, learning rates or folds.
+
+Fine-tuning runs are too small to fill a large chip. Here their states and batches are stacked on a
+leading axis that is spread over the devices; each device computes its trials side by side. Every
+trial is the run that its config would be on its own, and leaves the same workdir.
+"""
+
+import dataclasses
+import itertools
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from biobert_jax.errors import TrainingError
+from biobert_jax.input.loader import PackedBatches, iterate
+from biobert_jax.tasks.protocol import Task
+from biobert_jax.training import workdir as workdirs
+from biobert_jax.training.checkpointing import Checkpoints
+from biobert_jax.training.cross_validation import summarise
+from biobert_jax.training.data import encode_state, loader_options, training_batches
+from biobert_jax.training.evaluator import Evaluator
+from biobert_jax.training.loop import check_finite
+from biobert_jax.training.metrics import METRICS, THROUGHPUT, Interval, Progress, Writers
+from biobert_jax.training.optimizer import make_optimizer, optimizer_of, schedule_numbers
+from biobert_jax.training.preemption import Preemption
+from biobert_jax.training.sharding import make_mesh
+from biobert_jax.training.state import TrainState, make_init, make_train_step
+
+logger = logging.getLogger(__name__)
+
+Config = ml_collections.ConfigDict
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """One of the runs.
+
+    Attributes:
+      name: of its folder within the workdir.
+      config: that of the run on its own.
+      task: what it trains; all trials' tasks have models and features of one shape.
+    """
+
+    name: str
+    config: Config
+    task: Task
+
+
+def grid(config: Config) -> list[tuple[str, Config]]:
+    """The folder and config of each trial that `config.trials` asks for; none: no trials."""
+    asked = config.trials
+    if not asked.seeds and not asked.learning_rates:
+        return []
+    seeds = asked.seeds or (config.seed,)
+    rates = asked.learning_rates or (config.optimizer.learning_rate,)
+    out = []
+    for seed, rate in itertools.product(seeds, rates):
+        one = config.copy_and_resolve_references()
+        one.seed, one.optimizer.learning_rate = int(seed), float(rate)
+        one.trials.seeds = one.trials.learning_rates = ()
+        out.append((f"seed-{seed}-rate-{rate:g}", one))
+    return out
+
+
+def train_trials(
+    config: Config,
+    trials: Sequence[Trial],
+    workdir: Path,
+    initial_params: Callable[[Any], Any] | None,
+    write_results: Callable[[Config, Path, dict[str, Any]], None],
+) -> dict[str, Any] | None:
+    """Trains all trials together, or goes on with them, and scores each.
+
+    Args:
+      config: of the whole.
+      trials: of one shape.
+      workdir: where the trials' folders are.
+      initial_params: from fresh parameters to those that a trial starts with.
+      write_results: writes a trial's results.json.
+
+    Returns:
+      `test`, the mean of the trials' scores, `spread`, their sample standard deviation, and
+      `trials`, what each said; None where SIGTERM ended the runs early, saved.
+
+    Raises:
+      TrainingError: a setting that trials cannot have; the loss of a trial is no number.
+    """
+    _check(config)
+    workdirs.prepare(workdir, config)
+    for trial in trials:
+        workdirs.prepare(workdir / trial.name, trial.config)
+    # The largest number of devices that have equally many trials each.
+    count = max(n for n in range(1, jax.device_count() + 1) if len(trials) % n == 0)
+    devices = jax.devices()[:count]
+    mesh = Mesh(np.array(devices), ("trial",), axis_types=(AxisType.Auto,))
+    alone = make_mesh(devices=devices[:1])
+
+    # ---- Data.
+    planned = [training_batches(trial.config, trial.task, alone)[0] for trial in trials]
+    batches = StackedBatches(planned)
+    steps = [config.train.steps or len(own) for own in planned]
+    total_steps = max(steps)
+    iterator = iterate(batches, **loader_options(config))
+
+    # ---- What differs between trials, and their states.
+    numbers = _stack(
+        [
+            {"seed": trial.config.seed, **schedule_numbers(trial.config.optimizer, own)}
+            for trial, own in zip(trials, steps, strict=True)
+        ]
+    )
+    spread = NamedSharding(mesh, PartitionSpec("trial"))
+    numbers = jax.device_put(numbers, spread)
+    task = trials[0].task
+    optimizer, _ = make_optimizer(config.optimizer, total_steps)
+    init = jax.vmap(make_init(task, optimizer))
+    abstract = jax.eval_shape(init, numbers["seed"])
+    abstract = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=spread), abstract
+    )
+    options = config.checkpoint.to_dict() | {"keep_best": 0}
+    every = options.pop("every")
+    checkpoints = Checkpoints(workdir, **options)
+    intervals = [Interval() for _ in trials]
+    if checkpoints.latest() is not None:
+        saved, position = checkpoints.restore(checkpoints.latest(), _one_step(abstract, mesh))
+        state = TrainState(saved.opt_state["steps"], saved.params, saved.opt_state["own"])
+        iterator.set_state(position["data"])
+        intervals = [Interval(one) for one in position["intervals"]]
+        logger.info("resumed at step %d", int(saved.step))
+    else:
+        state = jax.jit(init, out_shardings=spread)(numbers["seed"])
+        if initial_params is not None:
+            params = jax.device_get(state.params)
+            params = _stack([initial_params(_slice(params, n)) for n in range(len(trials))])
+            state = state.replace(params=jax.device_put(params, spread))
+    step_fn = make_trials_step(config, task, mesh)
+
+    # ---- The loop.
+    first_step = int(np.max(jax.device_get(state.step)))
+    writers = [Writers(workdir / trial.name, first_step, True) for trial in trials]
+    positions = sum(own.rows for own in planned) * config.batch.row_length
+    progress = Progress(total_steps, first_step, positions, True)
+    pending: tuple[int, Any] | None = None
+
+    def settle() -> None:
+        nonlocal pending
+        if pending is None:
+            return
+        step, on_device = pending
+        pending = None
+        fetched = jax.device_get(on_device)
+        progress.step(int(np.sum(fetched["tokens"])))
+        report = step % config.log_every == 0 or step == total_steps
+        losses = []
+        for number in range(len(trials)):
+            if step > steps[number]:
+                continue
+            own = _slice(fetched, number)
+            check_finite(own, step, checkpoints)
+            intervals[number].add(own)
+            if step % config.log_every == 0 or step == steps[number]:
+                values = intervals[number].compute()
+                losses.append(values["loss"])
+                rate = {"learning_rate": float(own["learning_rate"])}
+                writers[number].write(METRICS, step, values | rate)
+                intervals[number] = Interval()
+        if report and losses:
+            speeds = progress.interval(step, {"loss": float(np.mean(losses))})
+            writers[0].write(THROUGHPUT, step, speeds)
+
+    def save() -> None:
+        position = {
+            "data": encode_state(iterator.get_state()),
+            "intervals": [interval.save() for interval in intervals],
+        }
+        checkpoints.save(
+            _one_step(state, mesh), position, {"trials": [trial.name for trial in trials]}
+        )
+
+    try:
+        with Preemption() as preemption:
+            for step in range(first_step + 1, total_steps + 1):
+                batch = jax.device_put(next(iterator), spread)
+                state, metrics = step_fn(state, batch, numbers)
+                settle()
+                pending = (step, metrics)
+                if step == first_step + 1:
+                    settle()
+                    logger.info("step %d: first step done, compilation included", step)
+                    progress.pause()
+                elif every and step % every == 0:
+                    settle()
+                    save()
+                if preemption.requested(step):
+                    settle()
+                    save()
+                    checkpoints.wait()
+                    logger.warning("SIGTERM: saved step %d; the same command goes on", step)
+                    return None
+            settle()
+        save()
+        checkpoints.wait()
+    finally:
+        progress.close()
+        for writer in writers:
+            writer.close()
+        checkpoints.close()
+
+    # ---- Each trial's own folder: its last state and its scores.
+    done = []
+    evaluators: dict[int, Evaluator] = {}
+    for number, trial in enumerate(trials):
+        own = jax.device_put(_slice(jax.device_get(state), number), devices[0])
+        with jax.set_mesh(alone):
+            evaluator = evaluators.setdefault(id(trial.task), Evaluator(config, trial.task, alone))
+            results = _finish(trial, own, evaluator, workdir / trial.name)
+        write_results(trial.config, workdir / trial.name, results)
+        done.append({"trial": trial.name, **results})
+    mean, spread_of = summarise([results["test"] for results in done])
+    return {"test": mean, "spread": spread_of, "trials": done}
+
+
+def make_trials_step(config: Config, task: Task, mesh: Mesh) -> Callable[..., Any]:
+    """Builds an update of all trials: (states, batches, numbers) -> (states, metrics), stacked.
+
+    A trial that has made its number of steps stays as it is. On a CPU a device computes its trials
+    one after the other, since XLA's matrix products there are slower with a leading axis; elsewhere
+    all at once, or as many as `config.trials.at_once`.
+    """
+    at_once = config.trials.at_once
+    if at_once == 0 and mesh.devices.flat[0].platform == "cpu":
+        at_once = 1
+
+    def one(state, batch, numbers):
+        schedule = {name: value for name, value in numbers.items() if name != "seed"}
+        optimizer, rate = optimizer_of(config.optimizer, schedule)
+        after, metrics = make_train_step(task, optimizer, rate, numbers["seed"])(state, batch)
+        going = state.step < numbers["total_steps"]
+        return jax.tree.map(lambda new, old: jnp.where(going, new, old), after, state), metrics
+
+    def own_trials(*stacked):
+        if at_once == 0:
+            return jax.vmap(one)(*stacked)
+        size = at_once if at_once > 1 else None
+        return jax.lax.map(lambda trial: one(*trial), stacked, batch_size=size)
+
+    spec = PartitionSpec("trial")
+    together = jax.shard_map(own_trials, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
+    return jax.jit(together, donate_argnums=0)
+
+
+class StackedBatches:
+    """Batches of all trials by step number, [trials, rows, ...]; a random access source."""
+
+    def __init__(self, planned: Sequence[PackedBatches]):
+        rows = max(own.padded_rows for own in planned)
+        self._planned = [dataclasses.replace(own, padded_rows=rows) for own in planned]
+
+    def __len__(self) -> int:
+        return max(map(len, self._planned))
+
+    def __getitem__(self, step: int) -> dict[str, np.ndarray]:
+        # Trials of fewer steps read their last batch again, which changes nothing any more.
+        return _stack([own[min(step, len(own) - 1)] for own in self._planned])
+
+
+def _one_step(state: TrainState, mesh: Mesh) -> TrainState:
+    """All trials' states, or their shapes, under one step, as checkpoints are numbered."""
+    whole = NamedSharding(mesh, PartitionSpec())
+    step = (
+        jax.ShapeDtypeStruct((), jnp.int32, sharding=whole)
+        if isinstance(state.step, jax.ShapeDtypeStruct)
+        else jax.device_put(jnp.max(state.step), whole)
+    )
+    return TrainState(step, state.params, {"steps": state.step, "own": state.opt_state})
+
+
+def _check(config: Config) -> None:
+    for name, value, expected in (
+        ("train.select", config.train.select, "last"),
+        ("train.evaluate_every", config.train.evaluate_every, 0),
+        ("train.micro_batch", config.train.micro_batch, "all"),
+        ("mesh.fsdp", config.mesh.fsdp, 1),
+        ("mesh.tensor", config.mesh.tensor, 1),
+    ):
+        if value != expected:
+            raise TrainingError(
+                f"config.{name} is {value!r} and config.trials asks for several runs in one; "
+                f"trials need {expected!r} there, or run them one by one"
+            )
+    if jax.process_count() > 1:
+        raise TrainingError("config.trials runs on one process; there are several")
+
+
+def _finish(trial: Trial, state: TrainState, evaluator: Evaluator, folder: Path) -> dict[str, Any]:
+    options = trial.config.checkpoint.to_dict() | {"asynchronous": False}
+    del options["every"]
+    checkpoints = Checkpoints(folder, **options)
+    checkpoints.save(state, {}, trial.task.card)
+    checkpoints.close()
+    results: dict[str, Any] = {"step": int(state.step)}
+    for split in ("validation", "test"):
+        if trial.task.examples(split):
+            results[split] = evaluator(state.params, split, folder)
+    return results
+
+
+def _stack(trees: Sequence[Any]) -> Any:
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
+
+
+def _slice(tree: Any, number: int) -> Any:
+    return jax.tree.map(lambda x: x[number], tree)

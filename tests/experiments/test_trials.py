@@ -1,0 +1,95 @@
+"""Trials together against the same runs one by one."""
+
+import json
+import shutil
+
+import jax
+import numpy as np
+import pytest
+
+LAST = {"train.select": "last", "train.evaluate_every": 0}
+GRID = {"trials.seeds": (0, 5), "trials.learning_rates": (1e-3, 3e-4)}
+TOLERANCE = 2e-5
+"""Relative: products with a leading axis may add up in another order."""
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def assert_same_run(found, expected):
+    ours, theirs = lines(found / "metrics.jsonl"), lines(expected / "metrics.jsonl")
+    assert [line["step"] for line in ours] == [line["step"] for line in theirs]
+    for mine, other in zip(ours, theirs, strict=True):
+        assert mine.keys() == other.keys()
+        for name in mine:
+            assert mine[name] == pytest.approx(other[name], rel=TOLERANCE), (name, mine["step"])
+    results, wanted = (json.loads((f / "results.json").read_text()) for f in (found, expected))
+    assert results == wanted
+    name = "predictions/test.conll"
+    assert (found / name).read_bytes() == (expected / name).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def alone(run, tmp_path_factory):
+    """Two of the grid's runs on their own."""
+    folders = {}
+    for seed, rate in ((0, 1e-3), (5, 3e-4)):
+        folder = tmp_path_factory.mktemp("alone") / f"{seed}"
+        run(folder, LAST | {"seed": seed, "optimizer.learning_rate": rate})
+        folders[f"seed-{seed}-rate-{rate:g}"] = folder
+    return folders
+
+
+@pytest.mark.parametrize("at_once", [0, 4], ids=["one by one", "vmapped"])
+def test_each_trial_is_its_own_run(run, alone, tmp_path, at_once):
+    together = LAST | GRID | {"trials.at_once": at_once, "checkpoint.keep_last": 3}
+    run(tmp_path / "run", together)
+    for name, folder in alone.items():
+        assert_same_run(tmp_path / "run" / name, folder)
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    scores = [trial["test"]["f1"] for trial in results["trials"]]
+    assert len(scores) == 4
+    assert results["test"]["f1"] == pytest.approx(np.mean(scores))
+    assert results["spread"]["f1"] == pytest.approx(np.std(scores, ddof=1))
+
+    # Interrupted before the end, it goes on to the same end.
+    steps = sorted(int(f.name) for f in (tmp_path / "run" / "checkpoints").iterdir())
+    assert len(steps) > 1
+    shutil.rmtree(tmp_path / "run" / "checkpoints" / str(steps[-1]))
+    (tmp_path / "run" / "results.json").unlink()
+    for name in alone:
+        shutil.rmtree(tmp_path / "run" / name / "checkpoints")
+    run(tmp_path / "run", together)
+    for name, folder in alone.items():
+        assert_same_run(tmp_path / "run" / name, folder)
+
+
+def test_on_several_devices(start, alone, tmp_path):
+    process = start(tmp_path / "run", LAST | GRID, JAX_NUM_CPU_DEVICES="4")
+    log = process.communicate()[1]
+    assert process.returncode == 0, log
+    for name, folder in alone.items():
+        assert_same_run(tmp_path / "run" / name, folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train.select": "best"}, "config.train.select is 'best' and config.trials asks for"),
+        ({"train.evaluate_every": 5}, "config.train.evaluate_every is 5"),
+        ({"mesh.fsdp": 2}, "config.mesh.fsdp is 2"),
+    ],
+)
+def test_what_trials_cannot_do(fails, changes, message):
+    assert message in fails(LAST | GRID | changes)
+
+
+def test_a_trial_can_be_used_on_its_own(run, tmp_path):
+    from biobert_jax.interop.workdir import read_workdir
+
+    run(tmp_path / "run", LAST | {"trials.seeds": (2,), "train.epochs": 1})
+    (folder,) = (tmp_path / "run").glob("seed-*")
+    checkpoint = read_workdir(folder)
+    assert len(checkpoint.labels) == 3
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(checkpoint.params))
