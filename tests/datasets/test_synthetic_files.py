@@ -28,7 +28,8 @@ def test_pubmed_files_are_read_as_what_was_written(written):
 
 
 def test_pubmed_files_begin_as_those_of_nlm(written):
-    first = gzip.open(written[0], "rt", encoding="utf-8").read(400)
+    with gzip.open(written[0], "rt", encoding="utf-8") as file:
+        first = file.read(400)
     assert first.startswith("<?xml")
     assert '<!DOCTYPE PubmedArticleSet PUBLIC "-//NLM//DTD PubMedArticle' in first
     assert '<PubmedArticle><MedlineCitation Status="MEDLINE"' in first
