@@ -21,6 +21,7 @@ from orbax.checkpoint.checkpoint_managers import (
 )
 
 from biobert_jax.errors import CheckpointError, TrainingError
+from biobert_jax.training.distributed import between_processes
 from biobert_jax.training.state import TrainState
 
 FOLDER = "checkpoints"
@@ -114,9 +115,9 @@ class Checkpoints:
                 ),
                 metrics=None if score is None else {SELECTED_BY: score},
             )
-        except jax.errors.JaxRuntimeError:
-            raise  # not the disk: another process is gone
         except (OSError, ValueError, RuntimeError) as error:
+            if between_processes(error):
+                raise  # not the disk
             raise self._failed(error) from error
 
     def wait(self) -> None:
@@ -128,9 +129,9 @@ class Checkpoints:
         try:
             self._manager.wait_until_finished()
             self._manager.check_for_errors()
-        except jax.errors.JaxRuntimeError:
-            raise
         except (OSError, ValueError, RuntimeError) as error:
+            if between_processes(error):
+                raise
             raise self._failed(error) from error
 
     def _failed(self, error: Exception) -> TrainingError:

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import logging
 import os
+import re
 import socket
 import time
 import traceback
@@ -223,8 +224,17 @@ def told_to_others() -> Iterator[None]:
         _watch.finish()
 
 
+def between_processes(error: BaseException) -> bool:
+    """Whether an operation of several processes failed, so that one of them may be gone.
+
+    JAX raises these as ValueError or JaxRuntimeError, beginning with the code of XLA's status.
+    """
+    codes = r"(UNKNOWN|INTERNAL|UNAVAILABLE|ABORTED|CANCELLED|DEADLINE_EXCEEDED): "
+    return jax.process_count() > 1 and re.match(codes, str(error)) is not None
+
+
 def _wait_for_verdict(error: BaseException) -> None:
     """Where an operation between processes failed, waits for the watch to say which was lost."""
-    if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
+    if between_processes(error):
         logger.warning("%s: looking which process was lost", str(error).partition("\n")[0])
         time.sleep(1.5 * _watch.limits.lost_timeout)

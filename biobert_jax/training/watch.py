@@ -55,6 +55,7 @@ class Report:
       number: how many reports there were; that it changes says that the process lives.
       step: the last one that ended; None before the loop.
       failed: why it ended, where it failed.
+      status: its exit status, where it failed.
       done: it has nothing left to do.
     """
 
@@ -62,6 +63,7 @@ class Report:
     number: int = 0
     step: int | None = None
     failed: str | None = None
+    status: int = 1
     done: bool = False
 
     @property
@@ -95,7 +97,8 @@ def verdict(at: Situation, limits: Timeouts) -> tuple[str, int] | None:
     others = {i: r for i, r in at.reports.items() if i != at.process_id and not r.done}
     for i, report in others.items():
         if report.failed:
-            return f"process {i} on {report.host} ended {report.where}: {report.failed}", 1
+            message = f"process {i} on {report.host} ended {report.where}: {report.failed}"
+            return message, report.status
     if at.now - at.answered > limits.lost_timeout:
         return (
             f"process 0 on {at.reports[0].host}, the coordinator, has not answered for "
@@ -113,19 +116,27 @@ def verdict(at: Situation, limits: Timeouts) -> tuple[str, int] | None:
                 LOST_STATUS,
             )
     if at.progressed is not None and 0 < limits.stall_timeout < at.now - at.progressed:
-        behind = min(
-            (i for i, report in at.reports.items() if not report.done),
-            key=lambda i: (-1 if at.reports[i].step is None else at.reports[i].step, i),
-        )
         mine = at.reports[at.process_id]
         return (
             f"process {at.process_id} on {mine.host} has made no progress for "
-            f"{at.now - at.progressed:.0f} s {mine.where}. The furthest behind is process {behind} "
-            f"on {at.reports[behind].host}, {at.reports[behind].where}. {_RESTART}. If it was only "
-            "slow, raise config.distributed.stall_timeout",
+            f"{at.now - at.progressed:.0f} s {mine.where}. {_furthest_behind(at)}. {_RESTART}. If "
+            "it was only slow, raise config.distributed.stall_timeout",
             LOST_STATUS,
         )
     return None
+
+
+def _furthest_behind(at: Situation) -> str:
+    steps = {
+        i: -1 if report.step is None else report.step
+        for i, report in at.reports.items()
+        if not report.done
+    }
+    behind = min(steps, key=steps.get)
+    if steps[behind] == max(steps.values()):
+        return "All processes are there"
+    report = at.reports[behind]
+    return f"The furthest behind is process {behind} on {report.host}, {report.where}"
 
 
 class Store(Protocol):
@@ -173,9 +184,9 @@ class Watch:
             self._say(step=step)
         self._progressed = self._now
 
-    def fail(self, why: str) -> None:
+    def fail(self, why: str, status: int = 1) -> None:
         """Tells the others why this process ends, and returns when they can know."""
-        self._publish(failed=why)
+        self._publish(failed=why, status=status)
         # When it is gone, operations between the processes fail; with process 0, reading this, too.
         time.sleep(2 * self.limits.interval)
 
@@ -236,7 +247,7 @@ class Watch:
                 message, status = found
                 print(f"error: {message}", file=sys.stderr, flush=True)
                 if self._id == 0:
-                    self.fail(message)
+                    self.fail(message, status)
                 leave(status)
 
     def _situation(self) -> Situation:

@@ -56,6 +56,11 @@ def test_no_step_ends():
     assert "config.distributed.stall_timeout" in message
 
 
+def test_nobody_is_behind():
+    message, _ = at(progressed=99.0, reports=WELL.reports | {0: Report("a", 9, 42)})
+    assert "at step 42. All processes are there. This job ends" in message
+
+
 def test_a_process_that_has_not_begun_is_the_furthest_behind():
     message, _ = at(progressed=99.0, reports=WELL.reports | {2: Report("c", 9)})
     assert "process 2 on c, before the first step" in message
