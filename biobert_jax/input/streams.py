@@ -6,6 +6,9 @@ its rows one by one. So the batches are the same for any number of processes and
 position in the data is two integers a stream.
 """
 
+import multiprocessing.connection
+import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -153,7 +156,7 @@ class Batches:
             options = grain.MultiprocessingOptions(
                 self._workers, per_worker_buffer_size=self._prefetch
             )
-            dataset = dataset.mp_prefetch(options)
+            dataset = dataset.mp_prefetch(options, _end_with_parent)
         dataset = dataset.batch(len(self._places), drop_remainder=True)
         return iter(grain.experimental.ThreadPrefetchIterDataset(dataset, prefetch_buffer_size=2))
 
@@ -179,6 +182,21 @@ class Batches:
         if self._iterator is not None:
             self._iterator.close()
             self._iterator = None
+
+
+def _end_with_parent(worker: int, workers: int) -> None:
+    """Has a worker end when the process that it works for is gone: killed, that cannot see to it.
+
+    Grain's workers would wait for it for ever, with their memory and its open files.
+    """
+    del worker, workers
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def batches(rows: RowStreams, rows_per_batch: int, workers: int = 0, prefetch: int = 8) -> Batches:
