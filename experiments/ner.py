@@ -33,6 +33,7 @@ def train(config, workdir):
     from biobert_jax.models.heads import TokenClassifier
     from biobert_jax.tasks.ner import NerTask, Windowing
     from biobert_jax.text.casing import warn_of_capitals
+    from biobert_jax.text.word_joining import joining_characters
     from biobert_jax.training import trials
     from biobert_jax.training.loop import train_and_evaluate
 
@@ -53,7 +54,13 @@ def train(config, workdir):
         start.tokenizer,
         model,
         Windowing(**config.windows),
-        common.card(start, "ner", labels=labels, windows=config.windows.to_dict()),
+        common.card(
+            start,
+            "ner",
+            labels=labels,
+            windows=config.windows.to_dict(),
+            joining=joining_characters(s.words for s in splits["train"]),
+        ),
     )
     initial = common.initial_params(start, labels)
     if asked := trials.grid(config):

@@ -23,6 +23,7 @@ from biobert_jax.tasks.ner import (
 )
 from biobert_jax.text.casing import warn_of_capitals
 from biobert_jax.text.sentences import split_sentences
+from biobert_jax.text.word_joining import join_words
 from biobert_jax.text.wordpiece import Encoding, WordPieceTokenizer
 
 
@@ -46,6 +47,7 @@ class Annotator:
       tokenizer: the checkpoint's.
       labels: the names of the outputs; BIO, IOB1 or BIOES.
       windowing: how long sentences are cut.
+      joining: the punctuation that words of the training sentences have inside.
     """
 
     apply: Callable[[Any, Mapping[str, jax.Array]], jax.Array]
@@ -53,6 +55,7 @@ class Annotator:
     tokenizer: WordPieceTokenizer
     labels: Sequence[str]
     windowing: Windowing
+    joining: str = ""
 
     @property
     def types(self) -> list[str]:
@@ -112,15 +115,17 @@ def make_annotator(
         WordPieceTokenizer(checkpoint.vocabulary, checkpoint.lowercase),
         labels,
         windowing,
+        checkpoint.card.get("joining", ""),
     )
 
 
 def annotate(annotator: Annotator, texts: Sequence[str]) -> list[list[Entity]]:
     """Finds the entities of texts.
 
-    Texts are split into sentences and these into the basic tokenizer's words, each of which gets a
-    label: that of its first piece, from the window in which it has the most context. Labels that
-    make no sense in sequence are read as conlleval reads them.
+    Texts are split into sentences and these into words as the training sentences were (where that
+    is unknown, the basic tokenizer's). Each word gets a label: that of its first piece, from the
+    window in which it has the most context. Labels that make no sense in sequence are read as
+    conlleval reads them.
 
     Args:
       annotator: what `load_annotator` returned.
@@ -131,7 +136,11 @@ def annotate(annotator: Annotator, texts: Sequence[str]) -> list[list[Entity]]:
     """
     warn_of_capitals(texts, annotator.tokenizer.lowercase)
     sentences = [(t, *where) for t, text in enumerate(texts) for where in split_sentences(text)]
-    encodings = annotator.tokenizer.encode_batch([texts[t][a:b] for t, a, b in sentences])
+    written = [texts[t][a:b] for t, a, b in sentences]
+    encodings = [
+        join_words(encoding, text, annotator.joining)
+        for encoding, text in zip(annotator.tokenizer.encode_batch(written), written, strict=True)
+    ]
     # A sentence of control characters alone has no word.
     kept = [i for i, encoding in enumerate(encodings) if len(encoding.ids)]
     sentences, encodings = [sentences[i] for i in kept], [encodings[i] for i in kept]

@@ -67,7 +67,7 @@ def make_answerer(checkpoint: Checkpoint, dtype: str = "float32") -> Answerer:
     """Makes an answerer of a run of experiments.qa, or of a published model with a span head.
 
     Windows, limits and the threshold of list questions are those of the run; a published model has
-    run_qa.py's, and gives the best span.
+    run_qa.py's.
 
     Raises:
       CheckpointError: it has no head that answers questions.
