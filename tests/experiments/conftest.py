@@ -37,6 +37,19 @@ SETTINGS = {
 }
 """Neither the data nor log_every, checkpoint.every and evaluate_every divide by each other."""
 
+SIGNAL_AT_STEP = """
+import os, signal
+from biobert_jax.training import metrics
+seen, add = 0, metrics.Interval.add
+def counted(self, values):
+    global seen
+    seen += 1
+    if seen == {step}:
+        os.kill(os.getpid(), signal.{name})
+    add(self, values)
+metrics.Interval.add = counted
+"""
+
 SIZES = {"train": 37, "devel": 11, "test": 13}
 
 
@@ -138,25 +151,27 @@ def fails(run, tmp_path, capsys):
 
 
 @pytest.fixture(scope="session")
-def start(cache, settings):
-    """Returns a function that starts `python -m experiments.ner` in a process of its own.
+def launch(cache):
+    """Returns a function that starts `python -m experiments.NAME` in a process of its own.
 
-    `prelude` is code to run in that process before the experiment.
+    `given` are settings by dotted name, `prelude` is code to run in that process before the
+    experiment.
     """
 
-    def started(workdir, changes=(), *flags, prelude=None, **environment) -> subprocess.Popen:
-        program = ["-m", "experiments.ner"]
+    def launched(
+        name, config, workdir, given, *flags, prelude=None, **environment
+    ) -> subprocess.Popen:
+        program = ["-m", f"experiments.{name}"]
         if prelude is not None:
-            body = "from absl import app\nfrom experiments import ner\napp.run(ner.main)"
+            body = f"from absl import app\nfrom experiments import {name}\napp.run({name}.main)"
             program = ["-c", f"{prelude}\n{body}"]
-        given = [f"--config.{name}={value}" for name, value in settings(changes).items()]
         return subprocess.Popen(
             [
                 sys.executable,
                 *program,
-                "--config=configs/ner/ncbi_disease.py",
+                f"--config={config}",
                 f"--workdir={workdir}",
-                *given,
+                *(f"--config.{name}={value}" for name, value in given.items()),
                 *flags,
             ],
             cwd=REPOSITORY,
@@ -172,7 +187,28 @@ def start(cache, settings):
             text=True,
         )
 
+    return launched
+
+
+@pytest.fixture(scope="session")
+def start(launch, settings):
+    """Returns a function that starts the tiny `experiments.ner` in a process of its own."""
+
+    def started(workdir, changes=(), *flags, **more) -> subprocess.Popen:
+        given = settings(changes)
+        return launch("ner", "configs/ner/ncbi_disease.py", workdir, given, *flags, **more)
+
     return started
+
+
+@pytest.fixture(scope="session")
+def signal_at():
+    """Returns a function that gives a prelude: the process signals itself at a step."""
+
+    def prelude(step: int, name: str) -> str:
+        return SIGNAL_AT_STEP.format(step=step, name=name)
+
+    return prelude
 
 
 @pytest.fixture(scope="session")

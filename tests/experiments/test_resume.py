@@ -6,19 +6,6 @@ import signal
 
 import pytest
 
-SIGNAL_AT_STEP = """
-import os, signal
-from biobert_jax.training import metrics
-seen, add = 0, metrics.Interval.add
-def counted(self, values):
-    global seen
-    seen += 1
-    if seen == {step}:
-        os.kill(os.getpid(), signal.{name})
-    add(self, values)
-metrics.Interval.add = counted
-"""
-
 KILL_DURING_SAVE = """
 import os, signal
 from orbax.checkpoint import CheckpointManager
@@ -67,8 +54,8 @@ def step(uninterrupted) -> int:
     return drawn
 
 
-def test_killed_at_a_random_step(start, run, uninterrupted, tmp_path, step):
-    prelude = SIGNAL_AT_STEP.format(step=step, name="SIGKILL")
+def test_killed_at_a_random_step(start, run, uninterrupted, tmp_path, step, signal_at):
+    prelude = signal_at(step, "SIGKILL")
     process = start(tmp_path / "run", prelude=prelude)
     _, log = process.communicate()
     assert process.returncode == -signal.SIGKILL, log
@@ -78,9 +65,9 @@ def test_killed_at_a_random_step(start, run, uninterrupted, tmp_path, step):
 
 
 @pytest.mark.parametrize("evaluating", [False, True])
-def test_sigterm_saves_and_leaves(start, run, uninterrupted, tmp_path, step, evaluating):
+def test_sigterm_saves_and_leaves(start, run, uninterrupted, tmp_path, step, evaluating, signal_at):
     step = 10 if evaluating else step  # 10: a step that is also evaluated
-    prelude = SIGNAL_AT_STEP.format(step=step, name="SIGTERM")
+    prelude = signal_at(step, "SIGTERM")
     process = start(tmp_path / "run", prelude=prelude)
     _, log = process.communicate()
     assert process.returncode == 0, log
