@@ -6,6 +6,7 @@ import pytest
 
 from biobert_jax.datasets.synthetic_qa import qa_splits
 from biobert_jax.evaluation.qa import factoid_scores, list_scores, yesno_scores
+from biobert_jax.interop.workdir import read_workdir
 
 SCORED = {"factoid": factoid_scores, "list": list_scores, "yesno": yesno_scores}
 
@@ -66,6 +67,10 @@ def test_bioasq_starts_where_squad_ended(run_qa, squad, tmp_path, caplog, capsys
     # What the official evaluator would find in the file is what results.json says.
     for name, score in SCORED[kind](gold, predicted).items():
         assert results["test"][name] == pytest.approx(score), name
+    if kind == "list":  # what `biobert answer` goes by
+        assert results["tuned"] == {"decoding": {"threshold": results["validation"]["threshold"]}}
+        tuned = read_workdir(tmp_path / kind).card["decoding"]["threshold"]
+        assert tuned == results["test"]["threshold"]
     if kind == "factoid":
         assert all(len(answers) <= 5 for answers in predicted.values())
         assert [batch["name"] for batch in results["test"]["batches"]] == ["synthetic"]
