@@ -1,8 +1,8 @@
-"""Shows named entity recognition from nothing: no download, no pre-trained model, a few minutes.
+"""Shows the whole way, from PubMed files to entities in text, on generated data: minutes on a CPU.
 
 python -m experiments.demo [--workdir=runs/demo]
 
-Any setting of configs/ner/demo.py can be given, such as --config.seed=1.
+Any setting of configs/demo.py can be given, such as --config.seed=1.
 """
 
 import logging
@@ -11,9 +11,9 @@ import tempfile
 from pathlib import Path
 
 from biobert_jax.training.memory import use_huge_pages
-from experiments import common, ner
+from experiments import common, ner, pretrain
 
-CONFIG = Path(__file__).parent.parent / "configs" / "ner" / "demo.py"
+CONFIG = Path(__file__).parent.parent / "configs" / "demo.py"
 
 SENTENCES = (
     "Severe Wendoid fever resolved after six weeks of toravumab.",
@@ -33,21 +33,41 @@ def main(argv):
 
 def run(config, workdir):
     from biobert_jax.datasets.ner import load_splits
+    from biobert_jax.datasets.synthetic import documents
     from biobert_jax.evaluation.baselines import Dictionary, majority
     from biobert_jax.evaluation.ner import read_predictions
     from biobert_jax.inference.annotate import annotate, load_annotator
     from biobert_jax.inference.display import terminal_text
     from biobert_jax.interop.workdir import read_workdir
     from biobert_jax.reports import demo as show
+    from biobert_jax.training.workdir import prepare
 
-    train = load_splits(**config.dataset)["train"]
-    show.corpus(train)
-    for room in ("tasks", "training"):  # the progress line tells visitors enough
-        logging.getLogger(f"biobert_jax.{room}").setLevel(logging.WARNING)
-    if ner.train(config, workdir) is None:
-        return
+    logging.disable(logging.INFO)  # the progress line tells visitors enough
+    prepare(workdir, config)
+    pretraining, finetuning = config.pretraining, config.ner
+    pretraining.seed = finetuning.seed = config.seed
 
-    words, gold, predicted = read_predictions(workdir / "predictions" / "test.conll")
+    shards = workdir / "shards"
+    if not (shards / "manifest.json").exists():
+        make_corpora(config, workdir, shards)
+    show.abstracts(workdir / "pubmed", shards)
+    pretraining.dataset.corpora = ((str(shards), 1.0),)
+    pretrain.run(pretraining, workdir / "pretraining")
+    if not (workdir / "pretraining" / "results.json").exists():
+        return  # ended by SIGTERM: the same command goes on
+
+    finetuning.dataset.path = str(workdir / "ner")
+    train = load_splits(**finetuning.dataset)["train"]
+    show.sentences(train)
+    finetuning.vocab = str(shards / "vocab.txt")
+    for name, init in (("ner-random", "random"), ("ner", str(workdir / "pretraining"))):
+        finetuning.init = init
+        if ner.train(finetuning, workdir / name) is None:
+            return
+
+    words, gold, scratch = read_predictions(workdir / "ner-random" / "predictions" / "test.conll")
+    _, _, pretrained = read_predictions(workdir / "ner" / "predictions" / "test.conll")
+    written = documents(config.seed, config.abstracts)
     dictionary, commonest = Dictionary(train), majority(sentence.tags for sentence in train)
     show.comparison(
         train,
@@ -55,13 +75,32 @@ def run(config, workdir):
         gold,
         {
             f"majority: always {commonest}": [[commonest] * len(tags) for tags in gold],
-            "dictionary: names seen in training": [dictionary.tag(s) for s in words],
-            "fine-tuned encoder": predicted,
+            "dictionary of training names": [dictionary.tag(s) for s in words],
+            "encoder, not pre-trained": scratch,
+            "encoder, pre-trained": pretrained,
         },
+        read=" ".join(s.text for d in written for s in (d.title, *d.sentences)).lower(),
     )
-    annotator = load_annotator(str(workdir), read_workdir)
+    annotator = load_annotator(str(workdir / "ner"), read_workdir)
     found = zip(SENTENCES, annotate(annotator, SENTENCES), strict=True)
-    show.annotations([terminal_text(*one, annotator.types) for one in found], workdir)
+    show.annotations([terminal_text(*one, annotator.types) for one in found], workdir / "ner")
+
+
+def make_corpora(config, workdir, shards):
+    """Writes PubMed files and labelled sentences, and makes shards of the former."""
+    from biobert_jax.corpora.build import BuildOptions, build_corpus
+    from biobert_jax.corpora.inputs import ReaderOptions
+    from biobert_jax.corpora.vocabularies import train_from_files
+    from biobert_jax.datasets.synthetic import documents, ner_splits
+    from biobert_jax.datasets.synthetic_files import write_ner, write_pubmed
+
+    sizes = {"train": config.sentences, "devel": config.sentences, "test": config.test_sentences}
+    write_ner(workdir / "ner", ner_splits(config.seed, **sizes))
+    files = write_pubmed(workdir / "pubmed", documents(config.seed, config.abstracts))
+    inputs, reader = [str(path) for path in files], ReaderOptions("pubmed")
+    vocabulary = workdir / "vocab.txt"
+    train_from_files(inputs, reader, vocabulary, size=config.vocab_size, lowercase=False)
+    build_corpus(inputs, shards, BuildOptions(reader, str(vocabulary)))
 
 
 if __name__ == "__main__":
