@@ -153,11 +153,16 @@ class Batches:
     def _start(self) -> grain.DatasetIterator:
         dataset: grain.IterDataset = self._rows.starting_at(self._places)
         if self._workers:
+            # Each worker hands over its share of a batch at once: row by row took ten times as long
+            # as making the rows.
             options = grain.MultiprocessingOptions(
                 self._workers, per_worker_buffer_size=self._prefetch
             )
+            dataset = dataset.batch(len(self._places) // self._workers, drop_remainder=True)
             dataset = dataset.mp_prefetch(options, _end_with_parent)
-        dataset = dataset.batch(len(self._places), drop_remainder=True)
+            dataset = dataset.batch(self._workers, drop_remainder=True).map(_in_turn)
+        else:
+            dataset = dataset.batch(len(self._places), drop_remainder=True)
         return iter(grain.experimental.ThreadPrefetchIterDataset(dataset, prefetch_buffer_size=2))
 
     def get_state(self) -> dict[str, Any]:
@@ -184,6 +189,14 @@ class Batches:
             self._iterator = None
 
 
+def _in_turn(shares: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """[W, R / W, ...] to [R, ...]: worker w has made rows w, w + W, w + 2W, ..."""
+    return {
+        name: values.swapaxes(0, 1).reshape(-1, *values.shape[2:])
+        for name, values in shares.items()
+    }
+
+
 def _end_with_parent(worker: int, workers: int) -> None:
     """Has a worker end when the process that it works for is gone: killed, that cannot see to it.
 
@@ -207,7 +220,7 @@ def batches(rows: RowStreams, rows_per_batch: int, workers: int = 0, prefetch: i
       rows_per_batch: how many streams those are.
       workers: processes that make them; 0 makes them in threads of this one. Must divide
         rows_per_batch, so that each worker keeps its streams.
-      prefetch: rows that wait for each worker.
+      prefetch: how many shares of batches each worker makes ahead.
     """
     if rows_per_batch != len(rows.own):
         raise ValueError(f"rows_per_batch is {rows_per_batch}, expected {len(rows.own)} streams")
