@@ -129,7 +129,8 @@ def clock() -> tuple[float, float, float]:
 
 
 def print_table(rows: list[Measured]) -> None:
-    table = Table(title=f"Batches of {POSITIONS:,} positions; --help says what is what")
+    title = f"Batches of {POSITIONS:,} positions; --help says what is what"
+    table = Table(title=title, box=None)
     columns = (
         "rows of",
         "workers",
