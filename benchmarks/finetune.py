@@ -4,27 +4,23 @@ python -m benchmarks.finetune --task ner --init MODEL_FOLDER --data NER_FOLDER
 python -m benchmarks.finetune --task relation --init MODEL_FOLDER --data GAD_FOLDER
 python -m benchmarks.finetune --task qa --init MODEL_FOLDER --data SQUAD_FOLDER
 
-Each contender trains in a process of its own and waits while another is measured. Rounds alternate,
-so that a change in the machine's speed meets all of them; the table has medians over rounds, and
-the ratio's spread is over rounds as well. A real token is a piece of a sequence, [CLS] and [SEP]
-included; padding never counts. All see the same sequences in the same order, already tokenised, in
-batches of the config's size; ours holds as many on average.
+Contenders take turns (benchmarks/contenders.py); the table has medians over rounds. A real token is
+a piece of a sequence, [CLS] and [SEP] included; padding never counts. All see the same sequences in
+the same order, already tokenised, in batches of the config's size; ours holds as many on average.
 """
 
 import argparse
 import json
-import multiprocessing
 import os
 import platform
 import statistics
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.contenders import Contender, measure, ratios
 from benchmarks.finetune_tasks import PEERS, make_task, padded
 from biobert_jax.interop.load import load_checkpoint
-from biobert_jax.training.memory import TUNABLES
 
 EPOCHS = 20  # planned; no measurement reaches their end
 STEPS = 2000  # of the learning rate's schedule
@@ -102,7 +98,7 @@ def peer(task_name: str, init: str, data: str, options: dict[str, Any]) -> Itera
 
 FLOAT32 = {"dtype": "float32"}
 OURS = FLOAT32 | {"row_lengths": 1, "unroll": 1, "huge_pages": True}
-CONTENDERS: dict[str, tuple[Callable[..., Iterator[int]], dict[str, Any]]] = {
+CONTENDERS: dict[str, Contender] = {
     "transformers float32": (peer, FLOAT32),
     "transformers float32, huge pages": (peer, FLOAT32 | {"huge_pages": True}),
     "transformers bfloat16": (peer, {"dtype": "bfloat16"}),
@@ -112,21 +108,6 @@ CONTENDERS: dict[str, tuple[Callable[..., Iterator[int]], dict[str, Any]]] = {
     "ours, default memory": (ours, OURS | {"huge_pages": False}),
 }
 REFERENCE = "transformers float32"
-
-
-def work(
-    name: str, task: str, init: str, data: str, steps: int, warmup: int, connection: Any
-) -> None:
-    """A contender's process: measures `steps` steps whenever it is told to."""
-    function, options = CONTENDERS[name]
-    run = function(task, init, data, options)
-    for _ in range(warmup):
-        next(run)
-    connection.send("ready")
-    while connection.recv():
-        started = time.perf_counter()
-        tokens = sum(next(run) for _ in range(steps))
-        connection.send(tokens / (time.perf_counter() - started))
 
 
 def main() -> None:
@@ -143,42 +124,21 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the numbers here")
     args = parser.parse_args()
 
-    context = multiprocessing.get_context("spawn")
-    speeds: dict[str, list[float]] = {name: [] for name in args.contenders}
-    pipes = {}
-    for name in args.contenders:
-        here, there = context.Pipe()
-        # The C library reads this when a process starts. `experiments` set it for themselves.
-        os.environ["GLIBC_TUNABLES"] = TUNABLES if CONTENDERS[name][1].get("huge_pages") else ""
-        context.Process(
-            target=work,
-            args=(name, args.task, args.init, args.data, args.steps, args.warmup, there),
-            daemon=True,
-        ).start()
-        there.close()  # so that a contender that dies is noticed, with its traceback above
-        pipes[name] = here
-        here.recv()
-    for number in range(args.rounds):
-        for name, pipe in pipes.items():
-            pipe.send(True)
-            speeds[name].append(pipe.recv())
-        print(f"round {number + 1}", {n: round(s[-1]) for n, s in speeds.items()}, flush=True)
-    for pipe in pipes.values():
-        pipe.send(False)
+    chosen = {name: CONTENDERS[name] for name in args.contenders}
+    arguments = (args.task, args.init, args.data)
+    found = measure(chosen, arguments, args.rounds, args.steps, args.warmup)
 
     machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
     print(f"\n{args.task}; {machine}; real tokens/s")
     print(f"{'':34}{'median':>8}{'min':>8}{'max':>8}   ratio to {REFERENCE} (min-max)")
-    for name, values in speeds.items():
-        ratios = [a / b for a, b in zip(values, speeds.get(REFERENCE, values), strict=True)]
-        print(
-            f"{name:34}{statistics.median(values):8.0f}{min(values):8.0f}{max(values):8.0f}   "
-            f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
-        )
+    for name, measured in found.items():
+        values = measured.speeds
+        ratio = ratios(found, name, REFERENCE) if REFERENCE in found else ""
+        median = statistics.median(values)
+        print(f"{name:34}{median:8.0f}{min(values):8.0f}{max(values):8.0f}   {ratio}")
     if args.json:
-        args.json.write_text(
-            json.dumps({"task": args.task, "speeds": speeds, "steps": args.steps}, indent=2) + "\n"
-        )
+        numbers = {name: measured._asdict() for name, measured in found.items()}
+        args.json.write_text(json.dumps({"task": args.task, "found": numbers}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,111 @@
+"""Where the time of a fine-tuning step goes: the costliest operations, under the model's names.
+
+    python -m benchmarks.profile_step --init MODEL_FOLDER --data NER_FOLDER
+
+Traces steps of the NER task of benchmarks/finetune.py with JAX's profiler and adds up what each
+compiled operation took, by the part of the model that it came from and whether it is of the forward
+or the backward pass. On several cores an operation that is split counts its threads' times, so that
+the total is core seconds.
+"""
+
+import argparse
+import glob
+import re
+import tempfile
+from collections import defaultdict
+
+import jax
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.finetune_tasks import make_task
+from biobert_jax.input.loader import PackedBatches, Packing, rows_for_sequences, shuffled_epochs
+from biobert_jax.interop.load import load_checkpoint
+from biobert_jax.models.config import Compute
+from biobert_jax.models.flops import training_flops
+from biobert_jax.training.memory import use_huge_pages
+from biobert_jax.training.optimizer import make_optimizer
+from biobert_jax.training.state import make_init, make_train_step
+
+_INSTRUCTION = re.compile(r"%?([\w.\-]+) = .*?metadata=\{.*?op_name=\"([^\"]*)\"")
+
+
+def origins(text: str) -> dict[str, str]:
+    """From instructions of a compiled program to the part of the model that they are of."""
+    return {name: part(path) for name, path in _INSTRUCTION.findall(text)}
+
+
+def part(path: str) -> str:
+    """The direction, the module and the kind of an operation, from its path in the program.
+
+    `jit(step)/transpose(jvp(M))/encoder/../mlp/output/dot_general` is `backward mlp output product`.
+    """
+    direction = "backward" if "transpose" in path else "forward" if "jvp" in path else "update"
+    pieces = path.split("/")
+    names = dict.fromkeys(piece for piece in pieces if piece in MODULES)
+    kind = "product" if pieces[-1].startswith("dot_general") else pieces[-1].split("[")[0]
+    return " ".join([direction, *(names or ["outside modules"]), kind])
+
+
+MODULES = ("embeddings", "word_embeddings", "attention", "mlp", "qkv", "intermediate", "output")
+MODULES += ("layer_norm", "classifier")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--init", required=True, help="a Hugging Face folder")
+    parser.add_argument("--data", required=True, help="an NER folder")
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--top", type=int, default=12)
+    args = parser.parse_args()
+    use_huge_pages()
+
+    checkpoint = load_checkpoint(args.init)
+    task, config = make_task("ner", checkpoint, args.data, Compute())
+    optimizer, schedule = make_optimizer(config.optimizer, 2000)
+    state = jax.jit(make_init(task, optimizer))(0)
+    examples = task.examples("train")
+    packing = Packing(config.batch.row_length, config.batch.max_sequences)
+    plan = packing.plan(examples, shuffled_epochs(len(examples), 1, 0))
+    rows = rows_for_sequences(plan, config.batch.sequences)
+    batches = PackedBatches(examples, plan, task.features, rows, rows)
+    step = jax.jit(make_train_step(task, optimizer, schedule, 0), donate_argnums=0)
+    compiled = step.lower(state, batches[0]).compile()
+    names = origins(compiled.as_text())
+
+    state, metrics = compiled(state, batches[0])
+    jax.block_until_ready(metrics)
+    with tempfile.TemporaryDirectory() as folder:
+        with jax.profiler.trace(folder):
+            for number in range(1, args.steps + 1):
+                state, metrics = compiled(state, batches[number])
+            jax.block_until_ready(metrics)
+        (file,) = glob.glob(f"{folder}/**/*.xplane.pb", recursive=True)
+        profile = jax.profiler.ProfileData.from_file(file)
+    spent: dict[str, float] = defaultdict(float)
+    for plane in profile.planes:
+        for line in plane.lines:
+            for event in line.events:
+                if event.name in names:
+                    spent[names[event.name]] += event.duration_ns / 1e9
+    total = sum(spent.values())
+
+    length = config.batch.row_length
+    flops = training_flops(checkpoint.config, rows, length, 0, 0)
+    table = Table(title=f"{rows} rows of {length}: {total / args.steps:.3f} core seconds a step")
+    for name in ("part", "share"):
+        table.add_column(name, justify="left" if name == "part" else "right")
+    for name, seconds in sorted(spent.items(), key=lambda item: -item[1])[: args.top]:
+        table.add_row(name, f"{seconds / total:.1%}")
+    Console().print(table)
+    products = sum(seconds for name, seconds in spent.items() if name.endswith("product"))
+    print(
+        f"matrix products are {products / total:.0%} of the time; all in all "
+        f"{flops * args.steps / total / 1e9:.0f} GFLOP/s a core "
+        f"({np.ceil(flops / 1e9):.0f} GFLOP a step)"
+    )
+
+
+if __name__ == "__main__":
+    main()
