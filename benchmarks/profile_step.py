@@ -39,7 +39,7 @@ def origins(text: str) -> dict[str, str]:
 def part(path: str) -> str:
     """The direction, the module and the kind of an operation, from its path in the program.
 
-    `jit(step)/transpose(jvp(M))/encoder/../mlp/output/dot_general` is `backward mlp output product`.
+    `jit(step)/transpose(jvp(M))/encoder/mlp/output/dot_general` is `backward mlp output product`.
     """
     direction = "backward" if "transpose" in path else "forward" if "jvp" in path else "update"
     pieces = path.split("/")

@@ -62,7 +62,8 @@ def _parse_flags(argv: list[str]) -> list[str]:
     try:
         arguments = flags.FLAGS(argv)
         CONFIG.value.lock()  # a file that is not there is told on first use only
-        if WORKDIR.value is None and not flags.FLAGS.get_flag_value("compile_only", False):
+        known = flags.FLAGS.flag_values_dict()
+        if WORKDIR.value is None and not known.get("compile_only"):
             raise flags.Error("Flag --workdir must have a value other than None")
         return arguments
     except (flags.Error, OSError) as error:

@@ -62,7 +62,7 @@ def test_decontaminate_writes_what_build_excludes(tmp_path, jsonl):
     main([*arguments, "--report", str(report)])
     expected = [str(number) for number in range(60) if number % 4 != 1]
     assert exclusions.read_text().split() == expected
-    assert json.loads(report.read_text())["benchmarks"][str(test)]["documents"] == 45
+    assert json.loads(report.read_text())["benchmarks"]["test"]["documents"] == 45
 
 
 def test_failures_are_one_message(tmp_path, capsys):
