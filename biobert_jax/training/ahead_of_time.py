@@ -251,9 +251,9 @@ def _compile(config, task, mesh, rows, count) -> jax.stages.Compiled:
         message = str(error)
         if "RESOURCE_EXHAUSTED" not in message:
             raise
-        used = re.search(r"Used ([\d.]+\w) of ([\d.]+\w) hbm", message)
-        numbers = f"uses {used[1]} of {used[2]}" if used else message.splitlines()[0]
-        raise DoesNotFit(f"the compiler says that a step {numbers} of a device's memory") from error
+        sizes = re.search(r"([\d.]+[KMGT])\W.*?([\d.]+[KMGT])\W", message.partition("emory")[2])
+        told = f"it needs {sizes[1]}, and a device has {sizes[2]}" if sizes else message
+        raise DoesNotFit(f"the compiler says that the step does not fit: {told}") from error
 
 
 def _memory(compiled: Callable[[int], jax.stages.Compiled], count: int) -> int:
