@@ -175,8 +175,10 @@ def compute(config, platform: str | None = None) -> "Compute":
             raise TrainingError(
                 f"config.compute.{name} is {value!r}; expected one of {', '.join(allowed)}"
             )
+    platform = platform or jax.default_backend()
+    if options.unroll < 0:
+        options = dataclasses.replace(options, unroll=0 if platform == "cpu" else 1)
     if options.attention == "auto":
-        platform = platform or jax.default_backend()
         rate = config.model.dropout
         chosen = attention.choose(platform, options.dtype, rate, options.dropout)
         message = "attention on %s in %s with dropout %g: %s"
