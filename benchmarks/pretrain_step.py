@@ -154,7 +154,7 @@ def contenders(dtype: str, on_cpu: bool) -> dict[str, Any]:
     """By name: ours, the peers, and ours with one change off at a time."""
 
     def of(packed: bool = True, compute=(), **more):
-        kind = {"dtype": dtype} | dict(compute)
+        kind = {"dtype": dtype, "unroll": 0 if on_cpu else 1} | dict(compute)
         return ours, {"compute": kind, "packed": packed, "huge_pages": True, **more}
 
     peers = {f"transformers {dtype}": (peer, {"dtype": dtype, "library": "torch"})}
@@ -169,6 +169,7 @@ def contenders(dtype: str, on_cpu: bool) -> dict[str, Any]:
         f"ours, {other}": of(compute={"dtype": other}),
         "ours, dropout by rbg": of(compute={"dropout": "rbg"}),
         "ours, dropout by threefry": of(compute={"dropout": "threefry"}),
+        "ours, layers looped over": of(compute={"unroll": 1}),
         "ours, layers unrolled": of(compute={"unroll": 0}),
         "ours, remat dots": of(compute={"remat": "dots"}),
         "ours, remat full": of(compute={"remat": "full"}),
