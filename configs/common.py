@@ -100,8 +100,8 @@ def defaults() -> ml_collections.ConfigDict:
     config.distributed.lost_timeout = 60.0
     config.distributed.stall_timeout = 900.0  # longer than compilation, and than a save; 0: never
 
-    # Several runs of one shape as one program; experiments.ner and experiments.relation know them.
-    # A trial for each seed and learning rate; () means the config's own.
+    # Several runs of one shape as one program, for experiments.ner: a trial for each seed and
+    # learning rate; () means the config's own.
     config.trials = ml_collections.ConfigDict()
     config.trials.seeds = ()
     config.trials.learning_rates = ()

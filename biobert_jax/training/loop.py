@@ -188,6 +188,11 @@ def _train_and_evaluate(config, task, workdir, initial_params, mesh):
 
 def check_config(config: ml_collections.ConfigDict) -> None:
     """Raises TrainingError for settings that have no such value."""
+    if config.trials.seeds or config.trials.learning_rates:
+        raise TrainingError(
+            "config.trials asks for several runs in one, which only experiments.ner does; give "
+            "config.seed and optimizer.learning_rate, a run at a time"
+        )
     for name, value, allowed in (
         ("compute.dtype", config.compute.dtype, ("float32", "bfloat16")),
         ("train.select", config.train.select, ("last", "best")),

@@ -7,6 +7,10 @@ import jax
 import numpy as np
 import pytest
 
+from biobert_jax.errors import TrainingError
+from biobert_jax.training.loop import check_config
+from configs.common import defaults
+
 LAST = {"train.select": "last", "train.evaluate_every": 0}
 GRID = {"trials.seeds": (0, 5), "trials.learning_rates": (1e-3, 3e-4)}
 TOLERANCE = 2e-5
@@ -83,6 +87,14 @@ def test_on_several_devices(start, alone, tmp_path):
 )
 def test_what_trials_cannot_do(fails, changes, message):
     assert message in fails(LAST | GRID | changes)
+
+
+def test_where_trials_are_unknown_they_are_refused():
+    config = defaults()
+    check_config(config)
+    config.trials.learning_rates = (1e-4,)
+    with pytest.raises(TrainingError, match=r"config\.trials asks for several runs"):
+        check_config(config)
 
 
 def test_a_trial_can_be_used_on_its_own(run, tmp_path):
