@@ -4,10 +4,11 @@ SQuAD's are those of evaluate-v1.1.py. BioASQ's are those of the official evalua
 (`EvaluatorTask1b -phaseB -e 5`), read from its source: it lower-cases both sides and compares whole
 strings, blanks included; an entry of the gold `exact_answer` is a set of synonyms, of a system's
 entry only the first string counts; it reads as many answers as there are, so five is for the
-submission to keep to. One thing differs on purpose: the official evaluator leaves questions that a
-submission does not mention out of its means, here they count as wrong. Submissions that mention all
-of them, as ours do, get the same scores from both, to the last digit
-(tests/evaluation/test_bioasq_official.py).
+submission to keep to. One thing differs on purpose: the official evaluator of 2018 leaves questions
+that a submission does not mention out of its means (its later versions do so with `-e 9` and fail
+with `-e 5`), here they count as wrong. Submissions that mention all questions of their type, as
+ours do, get the same scores from both, to the last digit (tests/evaluation/test_bioasq_official.py,
+which runs the evaluator itself where it is installed).
 """
 
 import re
@@ -120,9 +121,10 @@ def yesno_scores(gold: Mapping[str, str], predicted: Mapping[str, str]) -> dict[
 
     Args:
       gold: "yes" or "no" by question id.
-      predicted: the same; anything else, or nothing, is wrong for both.
+      predicted: the same, or any text. As the evaluator reads it, a text with "yes" in it is yes,
+        another with "no" in it ("none", "unknown") is no; the rest, or nothing, is wrong.
     """
-    right = Counter(answer for q, answer in gold.items() if predicted.get(q) == answer)
+    right = Counter(a for q, a in gold.items() if _yes_or_no(predicted.get(q, "")) == a)
     wrong = len(gold) - right.total()
     # An error is a false negative of one class and a false positive of the other.
     f1 = {a: _ratio(2 * right[a], 2 * right[a] + wrong) for a in ("yes", "no")}
@@ -156,7 +158,8 @@ def _rank(gold: Synonyms, answers: Sequence[str]) -> int:
 def _list_scores(gold: Synonyms, answers: Sequence[str]) -> tuple[float, float, float]:
     if not answers:
         return 0.0, 0.0, 0.0
-    entries = [{synonym.lower() for synonym in synonyms} for synonyms in gold]
+    # The evaluator does not see entries without any name, so that none of them is missed.
+    entries = [{synonym.lower() for synonym in synonyms} for synonyms in gold if synonyms]
     lowered = [answer.lower() for answer in answers]
     correct = sum(_take(entries, lambda entry, a=answer: a in entry) for answer in lowered)
     missed = sum(not _take(lowered, lambda answer, e=entry: answer in e) for entry in entries)
@@ -164,6 +167,10 @@ def _list_scores(gold: Synonyms, answers: Sequence[str]) -> tuple[float, float, 
     recall = _ratio(correct, correct + missed)
     f1 = _ratio(2 * precision * recall, precision + recall)
     return precision, recall, f1
+
+
+def _yes_or_no(text: str) -> str | None:
+    return next((answer for answer in ("yes", "no") if answer in text.lower()), None)
 
 
 def _take(items: list, accept) -> bool:

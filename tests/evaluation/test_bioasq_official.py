@@ -3,10 +3,16 @@
 `official` is what `EvaluatorTask1b -phaseB -e 5` computes (BioASQ/Evaluation-Measures: Task1bData,
 ExactAnswer, QuestionAnswerEvaluator, EvaluatorTask1b), told again from its two files alone: it
 shares no line with the package. Scores are compared as floats, without tolerance.
+
+The last tests run the evaluator itself. They want `java` on the path and, in the environment
+variable BIOASQ_EVALUATION_JAR, a class path with the evaluator, Gson and Commons CLI.
 """
 
 import json
+import os
 import random
+import shutil
+import subprocess
 
 import pytest
 
@@ -69,7 +75,7 @@ def factoid(gold, answer):
 
 
 def list_(gold, answer):
-    golden = [[synonym.lower() for synonym in synonyms] for synonyms in gold]
+    golden = [[synonym.lower() for synonym in synonyms] for synonyms in gold if synonyms]
     system = [[string.lower() for string in entry[:1]] for entry in answer]
     if not system:
         return 0.0, 0.0, 0.0
@@ -189,6 +195,7 @@ GOLD = [
     [["i̇"], ["β-Catenin"], [""]],
     [],
     [[]],
+    [["alpha"], []],  # the reader skips an entry without any name
 ]
 
 
@@ -203,7 +210,7 @@ def test_awkward_answers_score_as_officially(tmp_path, type_):
 
 
 @pytest.mark.parametrize("gold", [["yes", "yes"], ["no", "no"], ["Yes", "no", "No"], ["yes"]])
-@pytest.mark.parametrize("said", ["yes", "no"])
+@pytest.mark.parametrize("said", ["yes", "no", "Yes.", "none", "NOT yesterday", "unknown", "?", ""])
 def test_yes_and_no_score_as_officially_where_one_is_missing(tmp_path, gold, said):
     path, ids = golden(tmp_path, "yesno", *gold)
     check(path, "yesno", dict.fromkeys(ids, said), tmp_path)
@@ -247,3 +254,75 @@ def test_the_submission_has_the_fields_and_nesting_that_are_read(
         "ideal_answer": "",
         "exact_answer": exact_answer,
     }
+
+
+PRINTED = (
+    *(("yesno", "accuracy"), ("factoid", "strict_accuracy"), ("factoid", "lenient_accuracy")),
+    *(("factoid", "mrr"), ("list", "precision"), ("list", "recall"), ("list", "f1")),
+    *(("yesno", "macro_f1"), ("yesno", "f1_yes"), ("yesno", "f1_no")),
+)
+
+
+@pytest.fixture
+def evaluator():
+    """Runs the evaluator; returns what it prints first, its ten measures as fractions."""
+    class_path, java = os.environ.get("BIOASQ_EVALUATION_JAR"), shutil.which("java")
+    if not class_path:
+        pytest.skip("BIOASQ_EVALUATION_JAR is not set: a class path of the official evaluator")
+    if not java:
+        pytest.skip("there is no java on the path to run the official evaluator with")
+
+    def run(golden_file, submission_file):
+        # Lower case depends on the language: in Turkish, I becomes another letter than i.
+        command = [java, "-Duser.language=en", "-cp", class_path, "evaluation.EvaluatorTask1b"]
+        command += ["-phaseB", "-e", "5", golden_file, submission_file]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return [float(number) for number in done.stdout.split()[: len(PRINTED)]]
+
+    return run
+
+
+def check_printed(evaluator, golden_file, answers, tmp_path):
+    """Compares all measures of one submission with answers of all types; returns them."""
+    questions = []
+    for type_, its in answers.items():
+        write_submission(tmp_path / "one.json", type_, its)
+        questions += read(tmp_path / "one.json")
+    # With -e 5 the evaluator's later versions fail where a question is not mentioned.
+    submission = tmp_path / "bioasq.json"
+    submission.write_text(json.dumps({"questions": questions}), encoding="ascii")
+    found = {type_: ours(golden_file, type_, answers.get(type_, {})) for type_ in MEASURES}
+    printed = evaluator(golden_file, submission)
+    assert [found[type_][name] for type_, name in PRINTED] == [100 * number for number in printed]
+    told = official(golden_file, submission)
+    assert [told[type_][name] for type_, name in PRINTED] == printed
+    return printed
+
+
+def test_the_evaluator_prints_our_scores_of_random_submissions(evaluator, shared_data, tmp_path):
+    rng = random.Random(0)
+    seen = []
+    for path in sorted((shared_data / "QA" / "BioASQ").glob("*_golden.json")):
+        gold = {type_: {} for type_ in MEASURES}
+        for question in read_official(path):
+            gold.get(question.type, {})[question.id] = question.exact_answer
+        answers = {"yesno": {id_: rng.choice(("yes", "no", "none", "?")) for id_ in gold["yesno"]}}
+        for type_, most in (("factoid", 5), ("list", 15)):
+            others = [name for its in gold[type_].values() for entry in its for name in entry]
+            answers[type_] = {q: invent(rng, its, others, most) for q, its in gold[type_].items()}
+        seen += check_printed(evaluator, path, answers, tmp_path)
+    assert len({number for number in seen if 0 < number < 1}) > 50
+
+
+@pytest.mark.parametrize("answers", AWKWARD)
+@pytest.mark.parametrize("type_", ["factoid", "list"])
+def test_the_evaluator_prints_our_scores_of_awkward_answers(evaluator, tmp_path, type_, answers):
+    path, ids = golden(tmp_path, type_, *GOLD)
+    check_printed(evaluator, path, {type_: dict.fromkeys(ids, answers)}, tmp_path)
+
+
+@pytest.mark.parametrize("said", ["yes", "NO", "none", "unknown", "?", ""])
+def test_the_evaluator_prints_our_scores_of_yes_and_no(evaluator, tmp_path, said):
+    path, ids = golden(tmp_path, "yesno", "yes", "no", "Yes", "yes")
+    check_printed(evaluator, path, {"yesno": dict.fromkeys(ids, said)}, tmp_path)

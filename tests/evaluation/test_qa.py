@@ -96,6 +96,11 @@ def test_an_entry_left_over_is_not_missed_where_an_answer_names_it():
     assert scores == {"precision": 100, "recall": 100, "f1": 100}
 
 
+def test_a_gold_entry_without_any_name_is_not_missed():
+    scores = list_scores({"q": [["alpha"], []]}, {"q": ["alpha"]})
+    assert scores == {"precision": 100, "recall": 100, "f1": 100}
+
+
 def test_list_scores_are_means_over_questions():
     scores = list_scores({"p": [["a"]], "q": [["b"]]}, {"p": ["a"], "q": []})
     assert scores == {"precision": 50, "recall": 50, "f1": 50}
@@ -108,6 +113,17 @@ def test_yesno_scores():
     assert scores["f1_yes"] == pytest.approx(50)  # one right, two wrong: 2 / (2 + 2)
     assert scores["f1_no"] == pytest.approx(50)
     assert scores["macro_f1"] == pytest.approx(50)
+
+
+@pytest.mark.parametrize(
+    ("said", "right"),
+    [("Yes.", {"y"}), ("none", {"n"}), ("unknown", {"n"}), ("no, yes", {"y"}), ("?", ()), ("", ())],
+)
+def test_yes_and_no_are_read_from_texts_as_officially(said, right):
+    gold = {"y": "yes", "n": "no"}
+    for question, answer in gold.items():
+        scores = yesno_scores({question: answer}, {question: said})
+        assert scores["accuracy"] == (100 if question in right else 0)
 
 
 def test_always_yes_has_the_macro_f1_of_one_class_alone():
