@@ -100,9 +100,10 @@ def defaults() -> ml_collections.ConfigDict:
     config.distributed.lost_timeout = 60.0
     config.distributed.stall_timeout = 900.0  # longer than compilation, and than a save; 0: never
 
-    # Several runs of one shape as one program, for experiments.ner: a trial for each seed and
-    # learning rate; () means the config's own.
+    # Several runs of one shape as one program: a trial for each fold, seed and learning rate;
+    # () means the config's own.
     config.trials = ml_collections.ConfigDict()
+    config.trials.folds = False  # all folds that dataset.fold names; only where a set has folds
     config.trials.seeds = ()
     config.trials.learning_rates = ()
     config.trials.at_once = 0  # that a device computes side by side; 0: all, on a CPU one

@@ -1,6 +1,5 @@
-"""What the entry points share: flags, devices, the checkpoint to start from."""
+"""What the entry points share: flags, logging, devices."""
 
-import dataclasses
 import logging
 import os
 import sys
@@ -8,17 +7,12 @@ import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import Any, NoReturn
 
 from absl import app, flags
 from ml_collections import config_flags
 
 from biobert_jax.training.memory import use_huge_pages
-
-if TYPE_CHECKING:
-    from biobert_jax.interop.checkpoint import Checkpoint
-    from biobert_jax.models.config import BertConfig, Compute
-    from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment, e.g. configs/ner/s800.py")
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; one that exists is resumed.")
@@ -35,15 +29,6 @@ PROCESS_ID = flags.DEFINE_integer("process_id", None, "The number of this one, f
 flags.mark_flag_as_required("config")
 
 
-@dataclasses.dataclass(frozen=True)
-class Start:
-    """The encoder that an experiment begins with."""
-
-    checkpoint: "Checkpoint | None"
-    architecture: "BertConfig"
-    tokenizer: "WordPieceTokenizer"
-
-
 def launch(main: Callable[[list[str]], None]) -> NoReturn:
     """Reads the flags and runs an experiment's `main`."""
     use_huge_pages()
@@ -55,6 +40,17 @@ def launch(main: Callable[[list[str]], None]) -> NoReturn:
             main(argv)
 
     app.run(together, flags_parser=_parse_flags)
+
+
+def run_with_flags(run: Callable[[Any, Path], None]) -> None:
+    """Calls `run` with the config and the workdir of the flags; tells expected failures in a line.
+
+    Heavy imports wait until the flags are read, so that --help answers at once.
+    """
+    from biobert_jax.errors import told_to_user
+
+    with told_to_user():
+        run(CONFIG.value, WORKDIR.value and Path(WORKDIR.value))
 
 
 def _parse_flags(argv: list[str]) -> list[str]:
@@ -120,106 +116,3 @@ def _tell_unless_too_late(args: "sys.UnraisableHookArgs") -> None:
     # TensorStore's other writes fail after Orbax has given up on a save, and print each of these.
     if str(args.exc_value) != "Event loop is closed":
         sys.__unraisablehook__(args)
-
-
-def start(config, training_texts) -> Start:
-    """Resolves `config.init`; for `random`, builds what a checkpoint would have brought.
-
-    Args:
-      config: init, vocab, lowercase, vocab_size, model.
-      training_texts: a function that gives the texts to train a vocabulary on where none is given.
-    """
-    from biobert_jax.interop.load import load_checkpoint
-    from biobert_jax.interop.workdir import read_workdir
-    from biobert_jax.models.config import BertConfig
-    from biobert_jax.text.vocabulary import train_vocabulary
-    from biobert_jax.text.wordpiece import WordPieceTokenizer
-
-    sizes = config.model.to_dict()
-    dropout = sizes.pop("dropout")
-    rates = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
-    checkpoint = load_checkpoint(config.init, read_workdir)
-    if checkpoint is not None:
-        architecture = dataclasses.replace(checkpoint.config, **rates)
-        tokenizer = WordPieceTokenizer(checkpoint.vocabulary, checkpoint.lowercase)
-        return Start(checkpoint, architecture, tokenizer)
-    vocabulary = config.vocab or train_vocabulary(
-        training_texts(), config.vocab_size, config.lowercase
-    )
-    tokenizer = WordPieceTokenizer.from_vocabulary(vocabulary, config.lowercase)
-    return Start(None, BertConfig(vocab_size=tokenizer.vocab_size, **sizes, **rates), tokenizer)
-
-
-def compute(config, platform: str | None = None) -> "Compute":
-    """How the config wants a model computed; what `auto` stands for is settled here, and told.
-
-    Args:
-      config: compute, model.
-      platform: of the devices; None: of those that are there.
-    """
-    import jax
-
-    from biobert_jax.errors import TrainingError
-    from biobert_jax.models import attention
-    from biobert_jax.models.config import Compute
-    from biobert_jax.models.dropout import GENERATORS
-    from biobert_jax.models.encoder import REMAT_POLICIES
-
-    options = Compute(**config.compute)
-    for name, allowed in (
-        ("attention", ("auto", *attention.IMPLEMENTATIONS)),
-        ("dropout", GENERATORS),
-        ("remat", REMAT_POLICIES),
-    ):
-        if (value := getattr(options, name)) not in allowed:
-            raise TrainingError(
-                f"config.compute.{name} is {value!r}; expected one of {', '.join(allowed)}"
-            )
-    platform = platform or jax.default_backend()
-    if options.unroll < 0:
-        options = dataclasses.replace(options, unroll=0 if platform == "cpu" else 1)
-    if options.attention == "auto":
-        rate = config.model.dropout
-        chosen = attention.choose(platform, options.dtype, rate, options.dropout)
-        message = "attention on %s in %s with dropout %g: %s"
-        logging.getLogger("biobert_jax").info(message, platform, options.dtype, rate, chosen)
-        options = dataclasses.replace(options, attention=chosen)
-    return options
-
-
-def card(start: Start, task: str, **more) -> dict:
-    """What a checkpoint carries so that it can be used without its data."""
-    return {
-        "task": task,
-        "architecture": start.architecture.to_dict(),
-        "vocabulary": start.tokenizer.vocabulary,
-        "lowercase": start.tokenizer.lowercase,
-        **more,
-    }
-
-
-def initial_params(start: Start, labels=None):
-    """A function from fresh parameters to those that training starts with; None for random."""
-    from biobert_jax.interop.load import initial_params as restore
-
-    if start.checkpoint is None:
-        return None
-
-    def initial(fresh):
-        params, report = restore(fresh, start.checkpoint, labels)
-        logging.getLogger("biobert_jax").info("initial parameters: %s", report)
-        return params
-
-    return initial
-
-
-def write_results(config, workdir: Path, results: dict | None) -> None:
-    """Writes results.json, from the first process."""
-    import jax
-
-    from biobert_jax.training.workdir import write_json
-
-    if results is None or jax.process_index() != 0:
-        return
-    head = {"task": config.task, "dataset": config.dataset.name, "seed": config.seed}
-    write_json(workdir / "results.json", head | results)

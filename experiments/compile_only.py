@@ -28,6 +28,7 @@ def run(config, name: str) -> None:
     from biobert_jax.tasks.pretraining_instances import InstanceOptions
     from biobert_jax.text.wordpiece import SPECIAL_TOKENS
     from biobert_jax.training.ahead_of_time import compile_only, find_topology
+    from experiments import starting
 
     common.setup()
     jax.config.update("jax_enable_compilation_cache", False)  # it cannot hold what runs nowhere
@@ -39,7 +40,7 @@ def run(config, name: str) -> None:
     task = PretrainingTask(
         training=[Subset(MemoryCorpus([]), np.zeros(0, int))],  # only shapes matter
         held_out=[],
-        model=PretrainingModel(sizes, common.compute(config, platform="tpu")),
+        model=PretrainingModel(sizes, starting.compute(config, platform="tpu")),
         options=InstanceOptions(max_length=config.batch.row_length, **config.instances),
         vocabulary=[*SPECIAL_TOKENS, *(f"piece{number}" for number in others)],
         row_length=config.batch.row_length,

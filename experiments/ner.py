@@ -4,18 +4,12 @@ python -m experiments.ner --config=configs/ner/ncbi_disease.py --workdir=runs/nc
     --config.init=INIT --config.dataset.path=DIR --config.seed=1
 """
 
-from pathlib import Path
-
 from experiments import common
 
 
 def main(argv):
     del argv
-    # Heavy imports wait until the flags are read, so that --help answers at once.
-    from biobert_jax.errors import told_to_user
-
-    with told_to_user():
-        run(common.CONFIG.value, Path(common.WORKDIR.value))
+    common.run_with_flags(run)
 
 
 def run(config, workdir):
@@ -28,49 +22,33 @@ def run(config, workdir):
 
 def train(config, workdir):
     """Returns what results.json says; None where SIGTERM ended the run early."""
+    common.setup()
+    from experiments import runs
+
+    return runs.train(config, workdir, prepare)
+
+
+def prepare(config):
     from biobert_jax.datasets.conll import label_set
     from biobert_jax.datasets.ner import load_splits
     from biobert_jax.models.heads import TokenClassifier
     from biobert_jax.tasks.ner import NerTask, Windowing
     from biobert_jax.text.casing import warn_of_capitals
     from biobert_jax.text.word_joining import joining_characters
-    from biobert_jax.training import trials
-    from biobert_jax.training.loop import train_and_evaluate
+    from experiments import starting
+    from experiments.runs import Prepared
 
-    common.setup()
     splits = load_splits(**config.dataset)
     labels = label_set(splits["train"], config.dataset.scheme)
-    start = common.start(config, lambda: (" ".join(s.words) for s in splits["train"]))
+    start = starting.start(config, lambda: (" ".join(s.words) for s in splits["train"]))
     warn_of_capitals((" ".join(s.words) for s in splits["train"]), start.tokenizer.lowercase)
-    model = TokenClassifier(
-        start.architecture,
-        common.compute(config),
-        num_labels=len(labels),
-        classifier_dropout=config.model.dropout,
-    )
-    task = NerTask(
-        splits,
-        labels,
-        start.tokenizer,
-        model,
-        Windowing(**config.windows),
-        common.card(
-            start,
-            "ner",
-            labels=labels,
-            windows=config.windows.to_dict(),
-            joining=joining_characters(s.words for s in splits["train"]),
-        ),
-    )
-    initial = common.initial_params(start, labels)
-    if asked := trials.grid(config):
-        together = [trials.Trial(name, of_trial, task) for name, of_trial in asked]
-        write = common.write_results
-        results = trials.train_trials(config, together, workdir, initial, write)
-    else:
-        results = train_and_evaluate(config, task, workdir, initial)
-    common.write_results(config, workdir, results)
-    return results
+    head = {"num_labels": len(labels), "classifier_dropout": config.model.dropout}
+    model = TokenClassifier(start.architecture, starting.compute(config), **head)
+    windows = config.windows.to_dict()
+    joining = joining_characters(s.words for s in splits["train"])
+    card = start.card("ner", labels=labels, windows=windows, joining=joining)
+    task = NerTask(splits, labels, start.tokenizer, model, Windowing(**windows), card)
+    return Prepared(task, start.initial_params(labels))
 
 
 if __name__ == "__main__":

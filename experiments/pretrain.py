@@ -18,34 +18,41 @@ TOPOLOGY = flags.DEFINE_string("topology", "v5e:4x8", "A TPU slice, for --compil
 
 def main(argv):
     del argv
-    # Heavy imports wait until the flags are read, so that --help answers at once.
-    from biobert_jax.errors import told_to_user
+    common.run_with_flags(compile_step if COMPILE_ONLY.value else run)
 
-    with told_to_user():
-        if COMPILE_ONLY.value:
-            from experiments import compile_only
 
-            compile_only.run(common.CONFIG.value, TOPOLOGY.value)
-            return
-        run(common.CONFIG.value, Path(common.WORKDIR.value))
+def compile_step(config, workdir):
+    del workdir
+    from experiments import compile_only
+
+    compile_only.run(config, TOPOLOGY.value)
 
 
 def run(config, workdir):
+    common.setup()
+    from biobert_jax.reports.tables import print_pretraining_scores
+    from experiments import runs
+
+    results = runs.train(config, workdir, prepare)
+    if results is not None:
+        print_pretraining_scores(results)
+
+
+def prepare(config):
     from biobert_jax.corpora import mixture
     from biobert_jax.corpora.shards import ShardedCorpus
     from biobert_jax.models.heads import PretrainingModel
-    from biobert_jax.reports.tables import print_pretraining_scores
     from biobert_jax.tasks.pretraining import PretrainingTask, subset
     from biobert_jax.tasks.pretraining_instances import InstanceOptions
-    from biobert_jax.training.loop import train_and_evaluate
+    from experiments import starting
+    from experiments.runs import Prepared
 
-    common.setup()
     folders = [folder for folder, _ in config.dataset.corpora]
     weights = [weight for _, weight in config.dataset.corpora] or [1.0]
     if folders and config.init == "random":
         config.vocab = str(Path(folders[0]) / "vocab.txt")
         config.lowercase = ShardedCorpus(folders[0]).lowercase
-    start = common.start(config, mixture.generated_texts)
+    start = starting.start(config, mixture.generated_texts)
     corpora = mixture.open_corpora(folders, start.tokenizer)
     corpora = corpora or [mixture.generated_corpus(start.tokenizer)]
     limits = mixture.word_limits(corpora, config.dataset.max_words)
@@ -57,18 +64,15 @@ def run(config, workdir):
     task = PretrainingTask(
         training=[training for training, _ in parts],
         held_out=[held_out for _, held_out in parts],
-        model=PretrainingModel(start.architecture, common.compute(config)),
+        model=PretrainingModel(start.architecture, starting.compute(config)),
         options=InstanceOptions(max_length=config.batch.row_length, **config.instances),
         vocabulary=start.tokenizer.vocabulary,
         row_length=config.batch.row_length,
         max_sequences=limit,
-        card=common.card(start, "pretraining"),
+        card=start.card("pretraining"),
         seed=config.seed,
     )
-    results = train_and_evaluate(config, task, workdir, common.initial_params(start))
-    common.write_results(config, workdir, results)
-    if results is not None:
-        print_pretraining_scores(results)
+    return Prepared(task, start.initial_params())
 
 
 if __name__ == "__main__":

@@ -69,12 +69,15 @@ def print_qa_scores(results: Mapping[str, Any], console: Console | None = None) 
 
     for split in splits:
         scores = results[split]
-        add(split, scores["questions"], scores, style="bold")
+        add(split, scores.get("questions", ""), scores, style="bold")
         batches = scores.get("batches", [])
         if len(batches) > 1:
             for batch in batches:
                 add(f"  {batch['name']}", batch["questions"], batch)
             add("  by question", "", scores["by_question"], style="dim")
+    if "trials" in results:
+        several = f"standard deviation of {len(results['trials'])} trials"
+        add(several, "", results["spread"])
     (console or Console()).print(table)
 
 
@@ -86,8 +89,8 @@ def print_relation_scores(results: Mapping[str, Any], console: Console | None = 
     """Prints the scores of each split, by class; of folds each one, their mean and their spread.
 
     Args:
-      results: what `RelationTask.evaluate` returned, under `validation` and `test`, or what
-        `cross_validate` did.
+      results: what `RelationTask.evaluate` returned, under `validation` and `test`; of folds or
+        trials, what they say together.
       console: where to; standard output by default.
     """
     splits = {split: results[split] for split in ("validation", "test") if split in results}
@@ -102,10 +105,11 @@ def print_relation_scores(results: Mapping[str, Any], console: Console | None = 
         last = [f"{scores['specificity']:.2f}"] if "specificity" in scores else []
         table.add_row(first, second, *_percentages(scores), *last, **style)
 
-    for fold in results.get("folds", ()):
-        row(f"fold {fold['fold']}", "", fold["test"])
+    several = "folds" if "folds" in results else "trials"
+    for one in results.get(several, ()):
+        row(f"fold {one['fold']}" if several == "folds" else one["trial"], "", one["test"])
     for split, scores in splits.items():
-        name = f"{split}, mean of folds" if "spread" in results else split
+        name = f"{split}, mean of {several}" if "spread" in results else split
         row(name, "the scored classes", scores, style="bold")
         if "spread" in results:
             row("", "standard deviation", results["spread"])

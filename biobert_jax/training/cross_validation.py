@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 Results = dict[str, Any]
 HEAD = ("task", "dataset", "seed")
 """What results.json says besides what a run returned; the same for all folds."""
+COUNTS = ("counts", "support", "questions", "unanswerable", "unanswered")
+SCORED = (int, float, dict)
 
 
 def cross_validate(
@@ -45,23 +47,34 @@ def cross_validate(
     workdirs.prepare(workdir, config)
     done = []
     for fold in folds:
-        folder = workdir / f"fold-{fold:02d}"
-        of_fold = config.copy_and_resolve_references()
-        of_fold.dataset.fold = str(fold)
+        folder = workdir / folder_of(fold)
+        its_config = of_fold(config, fold)
         file = folder / "results.json"
         if file.is_file():
-            workdirs.prepare(folder, of_fold)
+            workdirs.prepare(folder, its_config)
             said = json.loads(file.read_text(encoding="utf-8"))
             results = {name: value for name, value in said.items() if name not in HEAD}
             logger.info("fold %d of %d: done before", fold, len(folds))
         else:
             logger.info("fold %d of %d", fold, len(folds))
-            results = run_fold(of_fold, folder)
+            results = run_fold(its_config, folder)
         if results is None:
             return None
         done.append({"fold": fold, **results})
     mean, spread = summarise([results["test"] for results in done])
     return {"test": mean, "spread": spread, "folds": done}
+
+
+def of_fold(config: ml_collections.ConfigDict, fold: int) -> ml_collections.ConfigDict:
+    """The config of a fold's run on its own."""
+    one = config.copy_and_resolve_references()
+    one.dataset.fold = str(fold)
+    return one
+
+
+def folder_of(fold: int) -> str:
+    """The name of a fold's folder within the workdir."""
+    return f"fold-{fold:02d}"
 
 
 def summarise(tests: Sequence[Results]) -> tuple[Results, Results]:
@@ -73,8 +86,8 @@ def summarise(tests: Sequence[Results]) -> tuple[Results, Results]:
 def _over(tests: Sequence[Results], function: Callable[[list[float]], float]) -> Results:
     out: Results = {}
     for name, value in tests[0].items():
-        # What is counted, not scored, has no mean that says anything.
-        if name in ("counts", "support") or not all(name in test for test in tests):
+        # What is counted or listed, not scored, has no mean that says anything.
+        if name in COUNTS or not all(isinstance(test.get(name), SCORED) for test in tests):
             continue
         values = [test[name] for test in tests]
         out[name] = _over(values, function) if isinstance(value, dict) else function(values)

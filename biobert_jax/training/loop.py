@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,14 @@ from biobert_jax.training.data import encode_state, training_data
 from biobert_jax.training.evaluator import Evaluator
 from biobert_jax.training.metrics import METRICS, THROUGHPUT, Interval, Progress, Writers
 from biobert_jax.training.optimizer import make_optimizer
-from biobert_jax.training.preemption import Preemption
 from biobert_jax.training.sharding import log_bytes, make_mesh, mesh_sizes, to_devices
 from biobert_jax.training.state import (
-    TrainState,
     abstract_state,
     jit_train_step,
     make_init,
     shardings_of,
 )
+from biobert_jax.training.steps import run_steps
 
 logger = logging.getLogger(__name__)
 
@@ -104,67 +103,50 @@ def _train_and_evaluate(config, task, workdir, initial_params, mesh):
     writers = Writers(workdir, first_step, main)
     positions = data.rows * config.batch.row_length
     progress = Progress(total_steps, first_step, positions, main)
-    pending: tuple[int, Any] | None = None  # the last step's metrics, still on the device
 
-    def settle() -> None:
-        """Fetches the pending metrics, checks the loss, and reports at the interval's end."""
-        nonlocal pending, interval
-        if pending is None:
-            return
-        step, on_device = pending
-        pending = None
-        fetched = jax.device_get(on_device)
-        check_finite(fetched, step, checkpoints)
-        interval.add(fetched)
-        progress.step(int(fetched["tokens"]))
+    def advance() -> Any:
+        nonlocal state
+        state, metrics = train_step(state, to_devices(next(data.batches), mesh))
+        return metrics
+
+    def report(step: int, metrics: Mapping[str, Any]) -> None:
+        nonlocal interval
+        distributed.beat(step)
+        check_finite(metrics, f"step {step}", checkpoints)
+        interval.add(metrics)
+        progress.step(int(metrics["tokens"]))
         if step % config.log_every == 0 or step == total_steps:
-            values = interval.compute() | {"learning_rate": float(fetched["learning_rate"])}
+            values = interval.compute() | {"learning_rate": float(metrics["learning_rate"])}
             writers.write(METRICS, step, values)
             writers.write(THROUGHPUT, step, progress.interval(step, values))
             interval = Interval()
 
     def save(score: float | None = None) -> None:
-        check_saveable(state, checkpoints)
+        check_saveable(state.params, int(state.step), checkpoints)
         position = {"data": encode_state(data.batches.get_state()), "interval": interval.save()}
         checkpoints.save(state, position, task.card, score)
 
+    def evaluates(step: int) -> bool:
+        return _falls_on(step, config.train.evaluate_every) and step < total_steps
+
+    def evaluate_and_save() -> None:
+        step, score = int(state.step), None
+        if evaluates(step) and task.examples("validation"):
+            score = task.score(evaluator(state.params, "validation"))
+            writers.write(METRICS, step, {"validation_score": score})
+            logger.info("step %d: validation score %.2f", step, score)
+        save(score)
+
+    def due(step: int) -> Callable[[], None] | None:
+        if evaluates(step) or step in config.checkpoint.keep_steps:
+            return evaluate_and_save
+        return save if _falls_on(step, every) else None
+
     distributed.beat(first_step)  # from here on, a lack of progress is noticed
     try:
-        with Preemption() as preemption:
-            for step in range(first_step + 1, total_steps + 1):
-                batch = to_devices(next(data.batches), mesh)
-                state, metrics = train_step(state, batch)
-                settle()
-                distributed.beat(step - 1)
-                pending = (step, metrics)
-                if step == first_step + 1:
-                    settle()
-                    logger.info("step %d: first step done, compilation included", step)
-                    progress.pause()
-                evaluate_now = config.train.evaluate_every and (
-                    step % config.train.evaluate_every == 0 and step < total_steps
-                )
-                if evaluate_now or step in config.checkpoint.keep_steps:
-                    settle()
-                    score = None
-                    if evaluate_now and task.examples("validation"):
-                        results = evaluator(state.params, "validation")
-                        score = task.score(results)
-                        writers.write(METRICS, step, {"validation_score": score})
-                        logger.info("step %d: validation score %.2f", step, score)
-                    save(score)
-                    progress.pause()
-                elif every and step % every == 0:
-                    settle()
-                    save()
-                # After what else this step calls for, so that nothing is missing on resuming.
-                if preemption.requested(step):
-                    settle()
-                    save()
-                    checkpoints.wait()
-                    logger.warning("SIGTERM: saved step %d; the same command goes on", step)
-                    return None
-            settle()
+        steps = range(first_step + 1, total_steps + 1)
+        if not run_steps(steps, advance, report, due, save, checkpoints, progress):
+            return None
 
         # ---- The end: keep the last state, score it, and test the one that selection names.
         save()  # before it is scored: from here on, a signal loses nothing
@@ -188,11 +170,6 @@ def _train_and_evaluate(config, task, workdir, initial_params, mesh):
 
 def check_config(config: ml_collections.ConfigDict) -> None:
     """Raises TrainingError for settings that have no such value."""
-    if config.trials.seeds or config.trials.learning_rates:
-        raise TrainingError(
-            "config.trials asks for several runs in one, which only experiments.ner does; give "
-            "config.seed and optimizer.learning_rate, a run at a time"
-        )
     for name, value, allowed in (
         ("compute.dtype", config.compute.dtype, ("float32", "bfloat16")),
         ("train.select", config.train.select, ("last", "best")),
@@ -209,27 +186,28 @@ def check_config(config: ml_collections.ConfigDict) -> None:
             raise TrainingError(f"config.{name} is {value}; expected at least 1")
 
 
-def check_finite(metrics: Mapping[str, Any], step: int, checkpoints: Checkpoints) -> None:
+def check_finite(metrics: Mapping[str, Any], where: str, checkpoints: Checkpoints) -> None:
     """Raises TrainingError, naming the step and the last good checkpoint, where a loss is NaN."""
     loss = sum(float(value) for value in metrics["sums"].values())
     if math.isfinite(loss) and math.isfinite(float(metrics["grad_norm"])):
         return
-    raise _diverged(
-        f"step {step}: the loss is {loss} and the gradient's norm {float(metrics['grad_norm'])}",
-        checkpoints,
-    )
+    norm = float(metrics["grad_norm"])
+    raise _diverged(f"{where}: the loss is {loss} and the gradient's norm {norm}", checkpoints)
 
 
-def check_saveable(state: TrainState, checkpoints: Checkpoints) -> None:
+def check_saveable(params: Any, step: int, checkpoints: Checkpoints) -> None:
     """Raises TrainingError where the parameters are not finite.
 
     The loss of a step is that before its update: a step can have a good loss and leave parameters
     that are worth no checkpoint.
     """
-    if not _all_finite(state.params):
-        raise _diverged(
-            f"step {int(state.step)}: its update left parameters not finite", checkpoints
-        )
+    if not _all_finite(params):
+        raise _diverged(f"step {step}: its update left parameters not finite", checkpoints)
+
+
+def _falls_on(step: int, every: int) -> bool:
+    """Whether a step is one of every so many; 0: never."""
+    return bool(every) and step % every == 0
 
 
 @jax.jit

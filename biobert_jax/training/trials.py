@@ -1,4 +1,4 @@
-"""Several trainings of one shape as one program: other seeds, learning rates or folds.
+"""Several trainings of one shape as one program: other folds, seeds or learning rates.
 
 Fine-tuning runs are too small to fill a large chip. Here their states and batches are stacked on a
 leading axis that is spread over the devices; each device computes its trials side by side. Every
@@ -8,7 +8,7 @@ trial is the run that its config would be on its own, and leaves the same workdi
 import dataclasses
 import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,15 @@ from biobert_jax.input.loader import PackedBatches, iterate
 from biobert_jax.tasks.protocol import Task
 from biobert_jax.training import workdir as workdirs
 from biobert_jax.training.checkpointing import Checkpoints
-from biobert_jax.training.cross_validation import summarise
+from biobert_jax.training.cross_validation import folder_of, of_fold
 from biobert_jax.training.data import encode_state, loader_options, training_batches
 from biobert_jax.training.evaluator import Evaluator
-from biobert_jax.training.loop import check_finite
+from biobert_jax.training.loop import check_finite, check_saveable
 from biobert_jax.training.metrics import METRICS, THROUGHPUT, Interval, Progress, Writers
 from biobert_jax.training.optimizer import make_optimizer, optimizer_of, schedule_numbers
-from biobert_jax.training.preemption import Preemption
 from biobert_jax.training.sharding import make_mesh
 from biobert_jax.training.state import TrainState, make_init, make_train_step
+from biobert_jax.training.steps import run_steps
 
 logger = logging.getLogger(__name__)
 
@@ -46,52 +46,68 @@ class Trial:
       name: of its folder within the workdir.
       config: that of the run on its own.
       task: what it trains; all trials' tasks have models and features of one shape.
+      initial_params: from fresh parameters to those that it starts with; None: the fresh ones.
     """
 
     name: str
     config: Config
     task: Task
+    initial_params: Callable[[Any], Any] | None
 
 
-def grid(config: Config) -> list[tuple[str, Config]]:
-    """The folder and config of each trial that `config.trials` asks for; none: no trials."""
+def wanted(config: Config) -> bool:
+    """Whether a config asks for trials."""
     asked = config.trials
-    if not asked.seeds and not asked.learning_rates:
-        return []
-    seeds = asked.seeds or (config.seed,)
-    rates = asked.learning_rates or (config.optimizer.learning_rate,)
+    return bool(asked.folds or asked.seeds or asked.learning_rates)
+
+
+def grid(config: Config, folds: Sequence[int] = ()) -> list[tuple[str, int | None, Config]]:
+    """What `config.trials` asks for.
+
+    Args:
+      config: of the whole.
+      folds: of the data; empty where it has none.
+
+    Returns:
+      The name, the fold (None without folds) and the config of each trial.
+    """
+    asked = config.trials
     out = []
-    for seed, rate in itertools.product(seeds, rates):
-        one = config.copy_and_resolve_references()
+    for fold, seed, rate in itertools.product(
+        folds or (None,),
+        asked.seeds or (config.seed,),
+        asked.learning_rates or (config.optimizer.learning_rate,),
+    ):
+        one = config.copy_and_resolve_references() if fold is None else of_fold(config, fold)
         one.seed, one.optimizer.learning_rate = int(seed), float(rate)
+        one.trials.folds = False
         one.trials.seeds = one.trials.learning_rates = ()
-        out.append((f"seed-{seed}-rate-{rate:g}", one))
+        names = [] if fold is None else [folder_of(fold)]
+        if asked.seeds or asked.learning_rates:
+            names.append(f"seed-{seed}-rate-{rate:g}")
+        out.append(("-".join(names), fold, one))
     return out
 
 
 def train_trials(
-    config: Config,
-    trials: Sequence[Trial],
-    workdir: Path,
-    initial_params: Callable[[Any], Any] | None,
-    write_results: Callable[[Config, Path, dict[str, Any]], None],
-) -> dict[str, Any] | None:
+    config: Config, trials: Sequence[Trial], workdir: Path
+) -> list[dict[str, Any]] | None:
     """Trains all trials together, or goes on with them, and scores each.
 
     Args:
       config: of the whole.
       trials: of one shape.
       workdir: where the trials' folders are.
-      initial_params: from fresh parameters to those that a trial starts with.
-      write_results: writes a trial's results.json.
 
     Returns:
-      `test`, the mean of the trials' scores, `spread`, their sample standard deviation, and
-      `trials`, what each said; None where SIGTERM ended the runs early, saved.
+      For each trial what `loop.train_and_evaluate` returns; None where SIGTERM ended the runs
+      early, saved.
 
     Raises:
-      TrainingError: a setting that trials cannot have; the loss of a trial is no number.
+      TrainingError: a setting that trials cannot have; trials of different shapes; the loss of one
+        is no number.
     """
+    _check_shapes(trials)
     _check(config)
     workdirs.prepare(workdir, config)
     for trial in trials:
@@ -137,10 +153,12 @@ def train_trials(
         logger.info("resumed at step %d", int(saved.step))
     else:
         state = jax.jit(init, out_shardings=spread)(numbers["seed"])
-        if initial_params is not None:
-            params = jax.device_get(state.params)
-            params = _stack([initial_params(_slice(params, n)) for n in range(len(trials))])
-            state = state.replace(params=jax.device_put(params, spread))
+        fresh = jax.device_get(state.params)
+        params = [
+            trial.initial_params(_slice(fresh, n)) if trial.initial_params else _slice(fresh, n)
+            for n, trial in enumerate(trials)
+        ]
+        state = state.replace(params=jax.device_put(_stack(params), spread))
     step_fn = make_trials_step(config, task, mesh)
 
     # ---- The loop.
@@ -148,23 +166,20 @@ def train_trials(
     writers = [Writers(workdir / trial.name, first_step, True) for trial in trials]
     positions = sum(own.rows for own in planned) * config.batch.row_length
     progress = Progress(total_steps, first_step, positions, True)
-    pending: tuple[int, Any] | None = None
 
-    def settle() -> None:
-        nonlocal pending
-        if pending is None:
-            return
-        step, on_device = pending
-        pending = None
-        fetched = jax.device_get(on_device)
-        progress.step(int(np.sum(fetched["tokens"])))
-        report = step % config.log_every == 0 or step == total_steps
+    def advance() -> Any:
+        nonlocal state
+        state, metrics = step_fn(state, jax.device_put(next(iterator), spread), numbers)
+        return metrics
+
+    def report(step: int, metrics: Mapping[str, Any]) -> None:
+        progress.step(int(np.sum(metrics["tokens"])))
         losses = []
-        for number in range(len(trials)):
+        for number, trial in enumerate(trials):
             if step > steps[number]:
                 continue
-            own = _slice(fetched, number)
-            check_finite(own, step, checkpoints)
+            own = _slice(metrics, number)
+            check_finite(own, f"{trial.name}, step {step}", checkpoints)
             intervals[number].add(own)
             if step % config.log_every == 0 or step == steps[number]:
                 values = intervals[number].compute()
@@ -172,40 +187,26 @@ def train_trials(
                 rate = {"learning_rate": float(own["learning_rate"])}
                 writers[number].write(METRICS, step, values | rate)
                 intervals[number] = Interval()
-        if report and losses:
+        if losses and (step % config.log_every == 0 or step == total_steps):
             speeds = progress.interval(step, {"loss": float(np.mean(losses))})
             writers[0].write(THROUGHPUT, step, speeds)
 
     def save() -> None:
+        one_step = _one_step(state, mesh)
+        check_saveable(one_step.params, int(one_step.step), checkpoints)
         position = {
             "data": encode_state(iterator.get_state()),
             "intervals": [interval.save() for interval in intervals],
         }
-        checkpoints.save(
-            _one_step(state, mesh), position, {"trials": [trial.name for trial in trials]}
-        )
+        checkpoints.save(one_step, position, {"trials": [trial.name for trial in trials]})
+
+    def due(step: int) -> Callable[[], None] | None:
+        return save if every and step % every == 0 else None
 
     try:
-        with Preemption() as preemption:
-            for step in range(first_step + 1, total_steps + 1):
-                batch = jax.device_put(next(iterator), spread)
-                state, metrics = step_fn(state, batch, numbers)
-                settle()
-                pending = (step, metrics)
-                if step == first_step + 1:
-                    settle()
-                    logger.info("step %d: first step done, compilation included", step)
-                    progress.pause()
-                elif every and step % every == 0:
-                    settle()
-                    save()
-                if preemption.requested(step):
-                    settle()
-                    save()
-                    checkpoints.wait()
-                    logger.warning("SIGTERM: saved step %d; the same command goes on", step)
-                    return None
-            settle()
+        going = range(first_step + 1, total_steps + 1)
+        if not run_steps(going, advance, report, due, save, checkpoints, progress):
+            return None
         save()
         checkpoints.wait()
     finally:
@@ -222,10 +223,8 @@ def train_trials(
         with jax.set_mesh(alone):
             evaluator = evaluators.setdefault(id(trial.task), Evaluator(config, trial.task, alone))
             results = _finish(trial, own, evaluator, workdir / trial.name)
-        write_results(trial.config, workdir / trial.name, results)
-        done.append({"trial": trial.name, **results})
-    mean, spread_of = summarise([results["test"] for results in done])
-    return {"test": mean, "spread": spread_of, "trials": done}
+        done.append(results)
+    return done
 
 
 def make_trials_step(config: Config, task: Task, mesh: Mesh) -> Callable[..., Any]:
@@ -298,6 +297,26 @@ def _check(config: Config) -> None:
             )
     if jax.process_count() > 1:
         raise TrainingError("config.trials runs on one process; there are several")
+
+
+def _check_shapes(trials: Sequence[Trial]) -> None:
+    first = trials[0]
+    for trial in trials:
+        if hasattr(trial.task, "stream"):
+            raise TrainingError("config.trials: pre-training has none; give one seed and one rate")
+        # A flax module is its settings: equal ones have equal parameters.
+        if trial.task.model != first.task.model or trial.task.features != first.task.features:
+            raise TrainingError(
+                f"config.trials: {trial.name} has a model of another shape than {first.name} "
+                f"({_shape(trial.task)} and {_shape(first.task)}); trials share one. Name a vocab "
+                "or a checkpoint, or run them one by one"
+            )
+
+
+def _shape(task: Task) -> str:
+    labels = task.card.get("labels")
+    said = f"a vocabulary of {task.model.config.vocab_size}"
+    return said if labels is None else f"{said}, {len(labels)} labels"
 
 
 def _finish(trial: Trial, state: TrainState, evaluator: Evaluator, folder: Path) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def ner(dataset: str, variant: str) -> ml_collections.ConfigDict:
     config.windows.overlap = 32  # pieces that windows of a long sentence share
     config.windows.truncate = False  # cut long sentences instead, as run_ner.py does
 
-    # The paper's grid, for experiments.sweep.
+    # The grid that the paper searches.
     config.search_space = (
         ("batch.sequences", (16, 32, 64)),
         ("optimizer.learning_rate", (5e-5, 3e-5, 1e-5)),

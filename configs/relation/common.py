@@ -36,7 +36,7 @@ def relation(dataset: str, variant: str) -> ml_collections.ConfigDict:
     config.optimizer.learning_rate = 2e-5
     config.checkpoint.keep_best = 0
 
-    # The paper's grid, for experiments.sweep.
+    # The grid that the paper searches.
     config.search_space = (
         ("batch.sequences", (16, 32, 64)),
         ("optimizer.learning_rate", (5e-5, 3e-5, 1e-5)),

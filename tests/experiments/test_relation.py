@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from biobert_jax.errors import DataError
+from biobert_jax.errors import DataError, TrainingError
 
 TINY = {
     "vocab_size": 200,
@@ -65,6 +65,51 @@ def test_all_folds_in_one_command_that_goes_on(run_relation, tmp_path, capsys):
     run_relation("gad", tmp_path)
     assert json.loads((tmp_path / "results.json").read_text()) == results
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("fold-*/**/*")} == before
+
+
+def test_all_folds_at_once_are_the_folds_one_after_the_other(run_relation, tmp_path, capsys):
+    together = {"trials.folds": True, "trials.at_once": 2}
+    run_relation("gad", tmp_path / "together", **together)
+    run_relation("gad", tmp_path / "alone")
+    ours, theirs = (
+        json.loads((tmp_path / kind / "results.json").read_text()) for kind in ("together", "alone")
+    )
+    assert ours["test"] == theirs["test"] and ours["spread"] == theirs["spread"]
+    for mine, other in zip(ours["folds"], theirs["folds"], strict=True):
+        assert mine.pop("trial") == f"fold-0{mine['fold']}"
+        assert mine == other
+    for fold in ("fold-01", "fold-02"):
+        found, expected = (tmp_path / kind / fold for kind in ("together", "alone"))
+        name = "predictions/test.tsv"
+        for mine, other in zip(read_rows(found / name), read_rows(expected / name), strict=True):
+            assert mine[:3] == other[:3]
+            assert [float(p) for p in mine[3:]] == pytest.approx(
+                [float(p) for p in other[3:]], abs=1e-4
+            )
+        assert (found / "checkpoints").is_dir()
+    capsys.readouterr()
+
+    run_relation("gad", tmp_path / "both", **together, **{"trials.seeds": (0, 1)})
+    assert "trials" in capsys.readouterr().out
+    results = json.loads((tmp_path / "both" / "results.json").read_text())
+    names = [trial["trial"] for trial in results["trials"]]
+    assert names == [f"fold-0{fold}-seed-{seed}-rate-0.002" for fold in (1, 2) for seed in (0, 1)]
+    assert results["trials"][0]["test"] == ours["folds"][0]["test"]
+
+
+def read_rows(path):
+    return [line.split("\t") for line in path.read_text().splitlines()[1:]]
+
+
+def test_folds_are_together_or_alone(run_relation, tmp_path):
+    with pytest.raises(TrainingError, match="trials.folds is False and the dataset has 2 folds"):
+        run_relation("gad", tmp_path, **{"trials.seeds": (0, 1)})
+
+
+def test_folds_of_different_shapes_do_not_train_together(run_relation, tmp_path):
+    # The vocabularies that the folds' own sentences give are shorter than what is asked for.
+    with pytest.raises(TrainingError, match="fold-02 has a model of another shape than fold-01"):
+        run_relation("gad", tmp_path, **{"trials.folds": True, "vocab_size": 5000})
 
 
 def test_several_classes_and_a_validation_split(run_relation, tmp_path, capsys):

@@ -2,14 +2,14 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import jax
 import numpy as np
 import pytest
 
 from biobert_jax.errors import TrainingError
-from biobert_jax.training.loop import check_config
-from configs.common import defaults
+from biobert_jax.training.trials import Trial, train_trials
 
 LAST = {"train.select": "last", "train.evaluate_every": 0}
 GRID = {"trials.seeds": (0, 5), "trials.learning_rates": (1e-3, 3e-4)}
@@ -89,12 +89,23 @@ def test_what_trials_cannot_do(fails, changes, message):
     assert message in fails(LAST | GRID | changes)
 
 
-def test_where_trials_are_unknown_they_are_refused():
-    config = defaults()
-    check_config(config)
-    config.trials.learning_rates = (1e-4,)
-    with pytest.raises(TrainingError, match=r"config\.trials asks for several runs"):
-        check_config(config)
+def test_folds_where_there_are_none_are_refused(fails):
+    message = fails(LAST | {"trials.folds": True})
+    assert (
+        "config.trials.folds is True and the dataset has no folds to run; leave it out" in message
+    )
+
+
+def test_a_trial_that_diverges_is_named(fails):
+    message = fails(LAST | {"trials.learning_rates": (1e-3, 1e30), "optimizer.clip_norm": 1e30})
+    assert "seed-0-rate-1e+30, step " in message
+    assert "seed-0-rate-0.001" not in message
+
+
+def test_pretraining_has_no_trials():
+    streamed = SimpleNamespace(stream=None)
+    with pytest.raises(TrainingError, match="pre-training has none"):
+        train_trials(None, [Trial("one", None, streamed, None)], None)
 
 
 def test_a_trial_can_be_used_on_its_own(run, tmp_path):

@@ -1,0 +1,102 @@
+"""From a config to results.json: one run, the folds of cross-validation, or trials together."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from biobert_jax.errors import TrainingError
+from biobert_jax.tasks.protocol import Task
+from biobert_jax.training import trials
+from biobert_jax.training.cross_validation import cross_validate, of_fold, summarise
+from biobert_jax.training.loop import train_and_evaluate
+from biobert_jax.training.workdir import write_json
+
+Results = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """What an experiment makes of a config; all that differs between tasks.
+
+    Attributes:
+      task: what is trained.
+      initial_params: from fresh parameters to those that training starts with; None: the fresh.
+      complete: adds to a run's results what the task knows besides.
+    """
+
+    task: Task
+    initial_params: Callable[[Any], Any] | None
+    complete: Callable[[Results], Results] = lambda results: results
+
+
+Prepare = Callable[[Any], Prepared]
+
+
+def train(config: Any, workdir: Path, prepare: Prepare, folds: Sequence[int] = ()) -> Any:
+    """Trains and scores what the config asks for; the same call goes on where it was interrupted.
+
+    Args:
+      config: of the experiment.
+      workdir: the run's folder; folds and trials have folders of their own in it.
+      prepare: from the config of one run to what it trains.
+      folds: the numbers of the folds that `config.dataset.fold` asks for, if any.
+
+    Returns:
+      What results.json says; None where SIGTERM ended the run early.
+    """
+    if trials.wanted(config):
+        results = _train_together(config, workdir, prepare, folds)
+    elif folds:
+        one = lambda of_fold, folder: _train_once(of_fold, folder, prepare)
+        results = cross_validate(config, workdir, folds, one)
+    else:
+        return _train_once(config, workdir, prepare)
+    write_results(config, workdir, results)
+    return results
+
+
+def _train_once(config: Any, workdir: Path, prepare: Prepare) -> Results | None:
+    prepared = prepare(config)
+    results = train_and_evaluate(config, prepared.task, workdir, prepared.initial_params)
+    if results is not None:
+        results = prepared.complete(results)
+    write_results(config, workdir, results)
+    return results
+
+
+def _train_together(config: Any, workdir: Path, prepare: Prepare, folds: Sequence[int]) -> Any:
+    if bool(folds) != config.trials.folds:
+        raise TrainingError(
+            f"config.trials.folds is {config.trials.folds} and the dataset has "
+            f"{f'{len(folds)} folds' if folds else 'no folds'} to run; "
+            + ("set it, or name one in config.dataset.fold" if folds else "leave it out")
+        )
+    prepared = {fold: prepare(of_fold(config, fold)) for fold in folds} or {None: prepare(config)}
+    asked = trials.grid(config, folds)
+    together = [
+        trials.Trial(name, one, prepared[fold].task, prepared[fold].initial_params)
+        for name, fold, one in asked
+    ]
+    done = trials.train_trials(config, together, workdir)
+    if done is None:
+        return None
+    said = []
+    for (name, fold, one), results in zip(asked, done, strict=True):
+        results = prepared[fold].complete(results)
+        write_results(one, workdir / name, results)
+        said.append(({} if fold is None else {"fold": fold}) | {"trial": name} | results)
+    mean, spread = summarise([results["test"] for results in said])
+    # Each fold once is cross-validation, told as the runs one after the other would tell it.
+    kind = "folds" if folds and len(asked) == len(folds) else "trials"
+    return {"test": mean, "spread": spread, kind: said}
+
+
+def write_results(config: Any, workdir: Path, results: Results | None) -> None:
+    """Writes results.json, from the first process."""
+    if results is None or jax.process_index() != 0:
+        return
+    head = {"task": config.task, "dataset": config.dataset.name, "seed": config.seed}
+    write_json(workdir / "results.json", head | results)

@@ -1,0 +1,130 @@
+"""The encoder that an experiment begins with, and how it is computed."""
+
+import dataclasses
+import functools
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import jax
+
+from biobert_jax.errors import TrainingError
+from biobert_jax.interop import load
+from biobert_jax.interop.checkpoint import Checkpoint
+from biobert_jax.interop.workdir import read_workdir
+from biobert_jax.models import attention
+from biobert_jax.models.config import BertConfig, Compute
+from biobert_jax.models.dropout import GENERATORS
+from biobert_jax.models.encoder import REMAT_POLICIES
+from biobert_jax.text.vocabulary import train_vocabulary
+from biobert_jax.text.wordpiece import WordPieceTokenizer
+
+logger = logging.getLogger("biobert_jax.experiments")
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """The encoder that an experiment begins with.
+
+    Attributes:
+      checkpoint: where its weights come from; None for random ones.
+      architecture: its sizes, with the config's dropout.
+      tokenizer: that of the checkpoint, or of the config.
+    """
+
+    checkpoint: Checkpoint | None
+    architecture: BertConfig
+    tokenizer: WordPieceTokenizer
+
+    def card(self, task: str, **more: Any) -> dict[str, Any]:
+        """What a checkpoint of the task carries so that it can be used without its data."""
+        return {
+            "task": task,
+            "architecture": self.architecture.to_dict(),
+            "vocabulary": self.tokenizer.vocabulary,
+            "lowercase": self.tokenizer.lowercase,
+            **more,
+        }
+
+    def initial_params(self, labels: Sequence[str] | None = None) -> Callable[[Any], Any] | None:
+        """A function from fresh parameters to those that training starts with; None for random."""
+        checkpoint = self.checkpoint
+        if checkpoint is None:
+            return None
+
+        def initial(fresh: Any) -> Any:
+            params, report = load.initial_params(fresh, checkpoint, labels)
+            logger.info("initial parameters: %s", report)
+            return params
+
+        return initial
+
+
+def start(config: Any, training_texts: Callable[[], Iterable[str]]) -> Start:
+    """Resolves `config.init`; for `random`, builds what a checkpoint would have brought.
+
+    Args:
+      config: init, vocab, lowercase, vocab_size, model.
+      training_texts: gives the texts to train a vocabulary on where none is given.
+
+    Raises:
+      CheckpointError: `config.init` cannot be read.
+      TrainingError: `config.vocab` is not the vocabulary of that checkpoint.
+    """
+    sizes = config.model.to_dict()
+    dropout = sizes.pop("dropout")
+    rates = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
+    checkpoint = _load(config.init)
+    if checkpoint is not None:
+        tokenizer = WordPieceTokenizer(checkpoint.vocabulary, checkpoint.lowercase)
+        given = config.vocab and WordPieceTokenizer.from_vocabulary(config.vocab, config.lowercase)
+        if given and given.vocabulary != tokenizer.vocabulary:
+            raise TrainingError(
+                f"config.vocab: {config.vocab} is not the vocabulary of {config.init} "
+                f"({given.vocab_size} and {tokenizer.vocab_size} pieces). A checkpoint brings its "
+                "own; leave config.vocab out"
+            )
+        return Start(checkpoint, dataclasses.replace(checkpoint.config, **rates), tokenizer)
+    vocabulary = config.vocab or train_vocabulary(
+        training_texts(), config.vocab_size, config.lowercase
+    )
+    tokenizer = WordPieceTokenizer.from_vocabulary(vocabulary, config.lowercase)
+    return Start(None, BertConfig(vocab_size=tokenizer.vocab_size, **sizes, **rates), tokenizer)
+
+
+@functools.lru_cache(maxsize=1)
+def _load(init: str) -> Checkpoint | None:
+    """All folds begin with the same: it is read once, and held once."""
+    return load.load_checkpoint(init, read_workdir)
+
+
+def compute(config: Any, platform: str | None = None) -> Compute:
+    """How the config wants a model computed; what `auto` stands for is settled here, and told.
+
+    Args:
+      config: compute, model.
+      platform: of the devices; None: of those that are there.
+
+    Raises:
+      TrainingError: a setting has no such value.
+    """
+    options = Compute(**config.compute)
+    for name, allowed in (
+        ("attention", ("auto", *attention.IMPLEMENTATIONS)),
+        ("dropout", GENERATORS),
+        ("remat", REMAT_POLICIES),
+    ):
+        if (value := getattr(options, name)) not in allowed:
+            raise TrainingError(
+                f"config.compute.{name} is {value!r}; expected one of {', '.join(allowed)}"
+            )
+    platform = platform or jax.default_backend()
+    if options.unroll < 0:
+        options = dataclasses.replace(options, unroll=0 if platform == "cpu" else 1)
+    if options.attention == "auto":
+        rate = config.model.dropout
+        chosen = attention.choose(platform, options.dtype, rate, options.dropout)
+        message = "attention on %s in %s with dropout %g: %s"
+        logger.info(message, platform, options.dtype, rate, chosen)
+        options = dataclasses.replace(options, attention=chosen)
+    return options
