@@ -218,11 +218,15 @@ def read_card(workdir: Path, step: int | None = None) -> tuple[dict[str, Any], A
     logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax misses files that it does not need
     with ocp.CheckpointManager(path, item_names=("state", "card")) as manager:
         card = manager.restore(step, args=ocp.args.Composite(card=ocp.args.JsonRestore()))["card"]
-    with ocp.StandardCheckpointer() as checkpointer:
-        metadata = checkpointer.metadata(path / str(step) / "state").item_metadata.tree
-        here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-        target = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here), metadata
+    here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
+        folder = path / str(step) / "state"
+        # The optimiser's moments are twice as large as the parameters, and stay on disk.
+        wanted = {"params": checkpointer.metadata(folder).item_metadata.tree["params"]}
+        arguments = ocp.args.PyTreeRestore(
+            item=wanted,
+            restore_args=jax.tree.map(lambda _: ocp.ArrayRestoreArgs(sharding=here), wanted),
+            partial_restore=True,
         )
-        state = checkpointer.restore(path / str(step) / "state", target)
+        state = checkpointer.restore(folder, args=arguments)
     return card, jax.device_get(state["params"]), step
