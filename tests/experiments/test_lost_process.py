@@ -1,4 +1,4 @@
-"""Two processes train; one is killed, the other ends and says so, and the run goes on."""
+"""Two processes train; one is killed or told to end, the other ends too, and the run goes on."""
 
 import json
 import socket
@@ -28,7 +28,7 @@ def counted(self, values):
     add(self, values)
 metrics.Interval.add = counted
 """
-KILLED = "os.kill(os.getpid(), signal.SIGKILL)"
+KILLED, TERMINATED = (f"os.kill(os.getpid(), signal.{name})" for name in ("SIGKILL", "SIGTERM"))
 
 
 @pytest.fixture
@@ -85,6 +85,18 @@ def test_a_killed_process_and_a_restart_on_one_process(two, run, uninterrupted, 
     assert status == LOST_STATUS
     assert f"process 1 on {socket.gethostname()} has not reported for 1" in message
     assert "at step 1" in message  # of both, 10 or 11
+    assert not (tmp_path / "run" / "results.json").exists()
+
+    run(tmp_path / "run")
+    assert_same_training(tmp_path / "run", uninterrupted)
+
+
+def test_sigterm_for_one_process_saves_and_ends_both(two, run, uninterrupted, tmp_path):
+    """As when one host of several is pre-empted."""
+    for process in two(TERMINATED):
+        _, log = process.communicate()
+        assert process.returncode == 0, log
+        assert "SIGTERM: saved step" in log
     assert not (tmp_path / "run" / "results.json").exists()
 
     run(tmp_path / "run")
