@@ -176,6 +176,7 @@ def contenders(dtype: str, on_cpu: bool) -> dict[str, Any]:
         "ours, no attention dropout": of(dropout=0.0),
     }
     if not on_cpu:
+        out["ours, attention by xla"] = of(compute={"attention": "xla"})
         out["ours, no attention dropout, cudnn"] = of(dropout=0.0, compute={"attention": "cudnn"})
     else:
         out["ours, default memory"] = of(huge_pages=False)

@@ -1,9 +1,11 @@
 """Self-attention within the sequences of a packed row: one entry, several implementations."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
-from biobert_jax.models import attention_kernel
+from biobert_jax.models import attention_gpu, attention_kernel, attention_tpu
 from biobert_jax.models.dropout import dropout
 
 # What BERT adds to masked logits. Finite, so that a row of padding alone gives no NaN.
@@ -76,13 +78,14 @@ def choose(platform: str, dtype: str, dropout_rate: float, generator: str) -> st
       generator: of dropout masks.
 
     Returns:
-      A name of `IMPLEMENTATIONS`: on TPU the kernel, whose dropout is the hash; on GPU cuDNN, which
-      knows bfloat16 and no dropout; plain XLA for the rest.
+      A name of `IMPLEMENTATIONS`: our kernels, whose dropout is the hash, on a TPU and, in
+      bfloat16 with dropout, on a GPU; there without dropout cuDNN; plain XLA for the rest.
     """
-    if platform == "tpu" and (dropout_rate == 0.0 or generator == "hash"):
-        return "pallas"
-    if platform in ("gpu", "cuda") and dtype == "bfloat16" and dropout_rate == 0.0:
-        return "cudnn"
+    by_kernel = dropout_rate == 0.0 or generator == "hash"
+    if platform == "tpu" and by_kernel:
+        return "pallas_tpu"
+    if platform in ("gpu", "cuda") and dtype == "bfloat16" and by_kernel:
+        return "pallas_gpu" if dropout_rate else "cudnn"
     return "xla"
 
 
@@ -107,12 +110,19 @@ def _cudnn(query, key, value, segment_ids, dropout_rate, dropout_rng, generator)
     return jax.nn.dot_product_attention(query, key, value, mask=mask, implementation="cudnn")
 
 
-def _pallas(query, key, value, segment_ids, dropout_rate, dropout_rng, generator):
+def _pallas(name, kernel, query, key, value, segment_ids, dropout_rate, dropout_rng, generator):
     if dropout_rate and generator != "hash":
         raise ValueError(
-            f"attention 'pallas' makes dropout masks by 'hash'; {generator!r} asked for"
+            f"attention {name!r} makes dropout masks by 'hash'; {generator!r} was asked for"
         )
-    return attention_kernel.attend(query, key, value, segment_ids, dropout_rate, dropout_rng)
+    return attention_kernel.attend(
+        kernel, query, key, value, segment_ids, dropout_rate, dropout_rng
+    )
 
 
-IMPLEMENTATIONS = {"xla": _xla, "cudnn": _cudnn, "pallas": _pallas}
+IMPLEMENTATIONS = {
+    "xla": _xla,
+    "cudnn": _cudnn,
+    "pallas_tpu": functools.partial(_pallas, "pallas_tpu", attention_tpu.attend),
+    "pallas_gpu": functools.partial(_pallas, "pallas_gpu", attention_gpu.attend),
+}

@@ -7,28 +7,33 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from biobert_jax.models import attention_kernel
+from biobert_jax.models import attention_gpu, attention_kernel, attention_tpu
 from biobert_jax.models.attention import IMPLEMENTATIONS, attend, choose
+from biobert_jax.models.attention_gpu import Tile, Tiles
 
-BATCH, LENGTH, HEADS, SIZE = 3, 32, 2, 16
+# Neither a whole number of the small tiles below nor a power of two.
+BATCH, LENGTH, HEADS, SIZE = 4, 80, 2, 24
+SMALL = Tiles(Tile(32, 16, 4, 2), Tile(16, 16, 4, 2), Tile(16, 32, 4, 2))
 
 
-def packed_segments() -> np.ndarray:
-    """Three sequences and padding; one that fills its row; a row of padding alone."""
-    rows = np.zeros((BATCH, LENGTH), np.int32)
-    rows[0, :10], rows[0, 10:11], rows[0, 11:28] = 1, 2, 3
+def packed_segments(length: int = LENGTH) -> np.ndarray:
+    """Sequences and padding; one that fills its row; padding alone; no order in the numbers."""
+    rows = np.zeros((BATCH, length), np.int32)
+    first, second = length // 8, length // 2
+    rows[0, :first], rows[0, first : first + 1], rows[0, first + 1 : second] = 1, 2, 3
     rows[1] = 1
+    rows[3, :first], rows[3, first:second], rows[3, second:-1] = 7, 2, 7
     return rows
 
 
-def arrays(dtype=jnp.float32):
-    shape = (BATCH, LENGTH, HEADS, SIZE)
+def arrays(dtype=jnp.float32, length: int = LENGTH, size: int = SIZE):
+    shape = (BATCH, length, HEADS, size)
     keys = jax.random.split(jax.random.key(0), 4)
     return [2 * jax.random.normal(key, shape).astype(dtype) for key in keys]
 
 
 def outputs_and_gradients(function, q, k, v, weight, real):
-    """Of the real positions; padding's are left open."""
+    """Of the real positions; padding's are finite and else left open."""
 
     def total(q, k, v):
         out = function(q, k, v).astype(jnp.float32)
@@ -37,12 +42,14 @@ def outputs_and_gradients(function, q, k, v, weight, real):
     (_, out), gradients = jax.jit(jax.value_and_grad(total, argnums=(0, 1, 2), has_aux=True))(
         q, k, v
     )
-    return [np.asarray(x, np.float32)[real] for x in (out, *gradients)]
+    found = [np.asarray(x, np.float32) for x in (out, *gradients)]
+    assert all(np.isfinite(x).all() for x in found)
+    return [x[real] for x in found]
 
 
-def compare(function, tolerance, dtype=jnp.float32, **dropout):
-    segments = packed_segments()
-    *qkv, weight = arrays(dtype)
+def compare(function, tolerance, dtype=jnp.float32, length=LENGTH, size=SIZE, **dropout):
+    segments = packed_segments(length)
+    *qkv, weight = arrays(dtype, length, size)
     real = segments > 0
     plain = functools.partial(attend, segment_ids=segments, **dropout)
     expected = outputs_and_gradients(plain, *qkv, weight, real)
@@ -54,19 +61,48 @@ def compare(function, tolerance, dtype=jnp.float32, **dropout):
     return found, expected
 
 
+def interpreted(name):
+    kernels = {
+        "tpu": attention_tpu.attend,
+        "gpu": functools.partial(attention_gpu.attend, tiles=SMALL),
+    }
+    return functools.partial(attention_kernel.attend, kernels[name], interpret=True)
+
+
+@pytest.mark.parametrize("name", ["tpu", "gpu"])
 @pytest.mark.parametrize("rate", [0.0, 0.1])
-def test_the_tpu_kernel_interpreted(rate):
-    kernel = functools.partial(attention_kernel.attend, interpret=True)
+def test_a_kernel_interpreted(name, rate):
     rng = jax.random.key(7) if rate else None
-    found, _ = compare(kernel, 2e-6, dropout_rate=rate, dropout_rng=rng)
+    found, _ = compare(interpreted(name), 2e-6, dropout_rate=rate, dropout_rng=rng)
     if rate:
-        without, _ = compare(kernel, 2e-6)
+        without, _ = compare(interpreted(name), 2e-6)
         assert not np.allclose(found[0], without[0])
 
 
-def test_the_tpu_kernel_in_bfloat16():
-    kernel = functools.partial(attention_kernel.attend, interpret=True)
-    compare(kernel, 0.03, jnp.bfloat16, dropout_rate=0.1, dropout_rng=jax.random.key(7))
+@pytest.mark.parametrize("name", ["tpu", "gpu"])
+def test_a_kernel_in_bfloat16(name):
+    rng = jax.random.key(7)
+    compare(interpreted(name), 0.03, jnp.bfloat16, dropout_rate=0.1, dropout_rng=rng)
+
+
+@pytest.mark.parametrize("name", ["tpu", "gpu"])
+def test_a_kernel_on_a_mesh(name):
+    """Of one device, or, where there are as many, four (JAX_NUM_CPU_DEVICES=4)."""
+    sizes = (2, 1, 2) if jax.device_count() >= 4 else (1, 1, 1)
+    axes = ("data", "fsdp", "tensor")
+    mesh = jax.make_mesh(sizes, axes, (jax.sharding.AxisType.Auto,) * 3)
+    with jax.set_mesh(mesh):
+        compare(interpreted(name), 2e-6, dropout_rate=0.1, dropout_rng=jax.random.key(7))
+
+
+def test_the_gpu_kernel_does_not_visit_blocks_without_a_common_segment():
+    q, k, v, _ = arrays(length=64, size=16)
+    segments = packed_segments(64)
+    found = interpreted("gpu")(q, k, v, segments)
+    # A block that is visited counts with weight 0 where it is not seen, and 0 times NaN is NaN.
+    with_nan = interpreted("gpu")(q, k, v.at[0, 32:].set(jnp.nan), segments)
+    np.testing.assert_array_equal(with_nan[0, :32], found[0, :32])
+    assert np.isnan(with_nan[0, 32:]).all()
 
 
 def test_a_kernel_that_ignored_segments_would_be_found_out():
@@ -86,7 +122,40 @@ def test_cudnn():
 @pytest.mark.parametrize("rate", [0.0, 0.1])
 def test_the_tpu_kernel_compiled(rate):
     rng = jax.random.key(7) if rate else None
-    compare(attention_kernel.attend, 1e-4, dropout_rate=rate, dropout_rng=rng)
+    kernel = functools.partial(attend, implementation="pallas_tpu")
+    compare(kernel, 1e-4, dropout_rate=rate, dropout_rng=rng)
+
+
+@pytest.mark.skipif(jax.default_backend() != "gpu", reason="needs an NVIDIA GPU")
+@pytest.mark.parametrize("size", [32, 64, 128])
+@pytest.mark.parametrize("rate", [0.0, 0.1])
+def test_the_gpu_kernel_compiled(rate, size):
+    rng = jax.random.key(7) if rate else None
+    kernel = functools.partial(attend, implementation="pallas_gpu")
+    kind = {"length": 512, "size": size, "dropout_rate": rate, "dropout_rng": rng}
+    compare(kernel, 0.03, jnp.bfloat16, **kind)
+    compare(kernel, 1e-4, jnp.float32, **kind)
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float32])
+def test_the_gpu_kernel_lowers_to_triton_without_a_gpu(dtype):
+    kind = jax.sharding.AbstractDevice("NVIDIA H100 80GB HBM3", num_cores=132, platform="gpu")
+    rng = jax.random.key(7)
+
+    def total(q, k, v, segments):
+        dropped = {"dropout_rate": 0.1, "dropout_rng": rng}
+        return attend(q, k, v, segments, implementation="pallas_gpu", **dropped).sum()
+
+    shape = jax.ShapeDtypeStruct((2, 512, 2, 64), dtype)
+    segments = jax.ShapeDtypeStruct((2, 512), jnp.int32)
+    # A device that is not there has its place in a mesh that is not there.
+    mesh = jax.sharding.AbstractMesh((1,), ("one",), abstract_device=kind)
+    with jax.sharding.use_abstract_mesh(mesh):
+        traced = jax.jit(jax.grad(total, argnums=(0, 1, 2))).trace(shape, shape, shape, segments)
+        module = traced.lower(lowering_platforms=("cuda",)).as_text()
+    assert module.count("@__gpu$xla.gpu.triton") == 3  # forward, queries, keys and values
+    for name in ("attention_forward", "attention_queries", "attention_keys"):
+        assert name in module
 
 
 @pytest.mark.parametrize(
@@ -94,9 +163,10 @@ def test_the_tpu_kernel_compiled(rate):
     [
         ("cpu", "float32", 0.1, "hash", "xla"),
         ("gpu", "bfloat16", 0.0, "hash", "cudnn"),
-        ("gpu", "bfloat16", 0.1, "hash", "xla"),
+        ("gpu", "bfloat16", 0.1, "hash", "pallas_gpu"),
+        ("gpu", "bfloat16", 0.1, "rbg", "xla"),
         ("gpu", "float32", 0.0, "hash", "xla"),
-        ("tpu", "bfloat16", 0.1, "hash", "pallas"),
+        ("tpu", "bfloat16", 0.1, "hash", "pallas_tpu"),
         ("tpu", "bfloat16", 0.1, "rbg", "xla"),
     ],
 )
@@ -111,5 +181,23 @@ def test_what_an_implementation_cannot_do_is_said():
     dropped = {"dropout_rate": 0.1, "dropout_rng": jax.random.key(0)}
     with pytest.raises(ValueError, match=r"cudnn.*no dropout"):
         attend(q, q, q, segments, implementation="cudnn", **dropped)
-    with pytest.raises(ValueError, match=r"pallas.*'hash'"):
-        attend(q, q, q, segments, implementation="pallas", generator="rbg", **dropped)
+    for name in ("pallas_tpu", "pallas_gpu"):
+        with pytest.raises(ValueError, match=rf"'{name}'.*'hash'; 'rbg' was"):
+            attend(q, q, q, segments, implementation=name, generator="rbg", **dropped)
+    wide = jnp.zeros((1, 8, 1, 256))
+    with pytest.raises(ValueError, match="heads of up to 128; found 256: take 'xla'"):
+        attend(wide, wide, wide, segments, implementation="pallas_gpu")
+    long = jax.ShapeDtypeStruct((1, 2048, 1, 8), jnp.float32)
+    with pytest.raises(ValueError, match="rows of up to 1024; found 2048"):
+        jax.eval_shape(
+            functools.partial(attend, implementation="pallas_tpu"),
+            *[long] * 3,
+            jax.ShapeDtypeStruct((1, 2048), jnp.int32),
+        )
+    many = jax.ShapeDtypeStruct((4096, 1024, 16, 8), jnp.float32)
+    with pytest.raises(ValueError, match=r"fewer than 2\*\*32 .* \[4096, 16, 1024, 1024\]"):
+        jax.eval_shape(
+            functools.partial(attend, implementation="pallas_gpu", **dropped),
+            *[many] * 3,
+            jax.ShapeDtypeStruct((4096, 1024), jnp.int32),
+        )
