@@ -56,15 +56,25 @@ def training_data(config: ml_collections.ConfigDict, task: Task, mesh: Mesh) -> 
     if streamed is not None:
         return _streamed(config, task, mesh)
     batches, micro_batches = training_batches(config, task, mesh)
-    total_steps = config.train.steps or len(batches)
-    if total_steps > len(batches):
-        raise DataError(
-            f"train.steps is {total_steps}, but {config.train.epochs} epochs have only "
-            f"{len(batches)} steps; raise train.epochs"
-        )
+    total_steps = steps_of(config, batches)
     log_packing(batches, total_steps)
     iterator = iterate(batches, **loader_options(config))
     return TrainingData(iterator, batches.rows, total_steps, micro_batches)
+
+
+def steps_of(config: ml_collections.ConfigDict, batches: PackedBatches) -> int:
+    """How many steps a run makes of its planned batches.
+
+    Raises:
+      DataError: `train.steps` asks for more than there are.
+    """
+    steps = config.train.steps or len(batches)
+    if steps > len(batches):
+        raise DataError(
+            f"train.steps is {steps}, but {config.train.epochs} epochs have only {len(batches)} "
+            "steps; raise train.epochs"
+        )
+    return steps
 
 
 def _streamed(config: ml_collections.ConfigDict, task: Any, mesh: Mesh) -> TrainingData:

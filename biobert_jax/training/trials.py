@@ -24,7 +24,7 @@ from biobert_jax.tasks.protocol import Task
 from biobert_jax.training import workdir as workdirs
 from biobert_jax.training.checkpointing import Checkpoints
 from biobert_jax.training.cross_validation import folder_of, of_fold
-from biobert_jax.training.data import encode_state, loader_options, training_batches
+from biobert_jax.training.data import encode_state, loader_options, steps_of, training_batches
 from biobert_jax.training.evaluator import Evaluator
 from biobert_jax.training.loop import check_finite, check_saveable
 from biobert_jax.training.metrics import METRICS, THROUGHPUT, Interval, Progress, Writers
@@ -106,6 +106,7 @@ def train_trials(
     Raises:
       TrainingError: a setting that trials cannot have; trials of different shapes; the loss of one
         is no number.
+      DataError: a trial has nothing to train on, or too little for `train.steps`.
     """
     _check_shapes(trials)
     _check(config)
@@ -121,7 +122,7 @@ def train_trials(
     # ---- Data.
     planned = [training_batches(trial.config, trial.task, alone)[0] for trial in trials]
     batches = StackedBatches(planned)
-    steps = [config.train.steps or len(own) for own in planned]
+    steps = [steps_of(config, own) for own in planned]
     total_steps = max(steps)
     iterator = iterate(batches, **loader_options(config))
 
@@ -219,7 +220,7 @@ def train_trials(
     done = []
     evaluators: dict[int, Evaluator] = {}
     for number, trial in enumerate(trials):
-        own = jax.device_put(_slice(jax.device_get(state), number), devices[0])
+        own = jax.device_put(jax.device_get(_slice(state, number)), devices[0])
         with jax.set_mesh(alone):
             evaluator = evaluators.setdefault(id(trial.task), Evaluator(config, trial.task, alone))
             results = _finish(trial, own, evaluator, workdir / trial.name)

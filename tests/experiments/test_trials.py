@@ -83,6 +83,7 @@ def test_on_several_devices(start, alone, tmp_path):
         ({"train.select": "best"}, "config.train.select is 'best' and config.trials asks for"),
         ({"train.evaluate_every": 5}, "config.train.evaluate_every is 5"),
         ({"mesh.fsdp": 2}, "config.mesh.fsdp is 2"),
+        ({"train.steps": 1000}, "train.steps is 1000, but 3 epochs have only"),
     ],
 )
 def test_what_trials_cannot_do(fails, changes, message):
