@@ -74,7 +74,8 @@ def test_all_folds_at_once_are_the_folds_one_after_the_other(run_relation, tmp_p
     ours, theirs = (
         json.loads((tmp_path / kind / "results.json").read_text()) for kind in ("together", "alone")
     )
-    assert ours["test"] == theirs["test"] and ours["spread"] == theirs["spread"]
+    assert ours["test"] == theirs["test"]
+    assert ours["spread"] == theirs["spread"]
     for mine, other in zip(ours["folds"], theirs["folds"], strict=True):
         assert mine.pop("trial") == f"fold-0{mine['fold']}"
         assert mine == other
@@ -102,7 +103,7 @@ def read_rows(path):
 
 
 def test_folds_are_together_or_alone(run_relation, tmp_path):
-    with pytest.raises(TrainingError, match="trials.folds is False and the dataset has 2 folds"):
+    with pytest.raises(TrainingError, match=r"trials\.folds is False and the dataset has 2 folds"):
         run_relation("gad", tmp_path, **{"trials.seeds": (0, 1)})
 
 
