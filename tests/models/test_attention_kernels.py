@@ -39,9 +39,10 @@ def outputs_and_gradients(function, q, k, v, weight, real):
         out = function(q, k, v).astype(jnp.float32)
         return jnp.sum(jnp.where(real[:, :, None, None], out * weight, 0)), out
 
-    (_, out), gradients = jax.jit(jax.value_and_grad(total, argnums=(0, 1, 2), has_aux=True))(
-        q, k, v
-    )
+    step = jax.jit(jax.value_and_grad(total, argnums=(0, 1, 2), has_aux=True))
+    # On accelerators the plain form's products of float32 are less than that by default.
+    with jax.default_matmul_precision("highest"):
+        (_, out), gradients = step(q, k, v)
     found = [np.asarray(x, np.float32) for x in (out, *gradients)]
     assert all(np.isfinite(x).all() for x in found)
     return [x[real] for x in found]
