@@ -10,7 +10,6 @@ value; cuDNN has no dropout and is compared without.
 """
 
 import argparse
-import dataclasses
 import functools
 import statistics
 import time
@@ -77,7 +76,7 @@ def contenders(rate: float, sweep: bool, size: int, dtype: str) -> dict[str, tup
         for field in ("forward", "queries", "keys") if sweep else ():
             for tile in TILES:
                 name = f"{field} {tile.own}x{tile.other}, {tile.warps} warps, {tile.stages} stages"
-                out[name] = tiled(dataclasses.replace(usual, **{field: tile}), rate), rate
+                out[name] = tiled(usual._replace(**{field: tile}), rate), rate
     return out
 
 

@@ -6,11 +6,14 @@ arXiv:2205.14135), so that nothing of size [S, S] goes to memory. In the backwar
 owns queries and makes their gradients, another owns keys and makes those of keys and values; both
 make the probabilities again from the forward pass's normalisers. Blocks that have no segment in
 common are not visited.
+
+JAX warns (0.11 and 0.12) that a later version will no longer lower Pallas through Triton.
 """
 
 import dataclasses
 import functools
 import math
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,8 +30,7 @@ PADDING_BLOCK = 128
 FIRST_PADDING_SEGMENT = 2**30
 
 
-@dataclasses.dataclass(frozen=True)
-class Tile:
+class Tile(NamedTuple):
     """How a kernel cuts up the logits of a head.
 
     Attributes:
@@ -44,30 +46,19 @@ class Tile:
     stages: int
 
 
-@dataclasses.dataclass(frozen=True)
-class Tiles:
+class Tiles(NamedTuple):
     """One tile a kernel: the forward pass, gradients of queries, gradients of keys and values."""
 
     forward: Tile
     queries: Tile
     keys: Tile
 
-    def within(self, length: int) -> "Tiles":
-        """Tiles no longer than a row of `length`, a power of two, needs."""
-        return Tiles(
-            *(
-                dataclasses.replace(tile, own=min(tile.own, length), other=min(tile.other, length))
-                for tile in (self.forward, self.queries, self.keys)
-            )
-        )
-
-    @property
-    def longest(self) -> int:
-        return max(max(tile.own, tile.other) for tile in (self.forward, self.queries, self.keys))
-
 
 def default_tiles(size: int, dtype: jnp.dtype) -> Tiles:
-    """What an H100 compiles without spilling registers, in the fewest instructions a logit.
+    """Tiles with which no kernel spills registers, compiled for an H100.
+
+    Chosen among such for few instructions a logit and, in bfloat16, two programs or more at a time
+    on a multiprocessor; not by timing.
 
     Args:
       size: Dh.
@@ -130,8 +121,15 @@ def attend(
         raise ValueError(
             f"attention 'pallas_gpu' takes heads of up to {LARGEST_HEAD}; found {size}: take 'xla'"
         )
-    tiles = (tiles or default_tiles(size, query.dtype)).within(_power_of_two(length))
-    longer, wider = -length % tiles.longest, _power_of_two(size) - size
+    most = _power_of_two(length)
+    tiles = Tiles(
+        *(
+            tile._replace(own=min(tile.own, most), other=min(tile.other, most))
+            for tile in tiles or default_tiles(size, query.dtype)
+        )
+    )
+    longer = -length % max(max(tile.own, tile.other) for tile in tiles)
+    wider = _power_of_two(size) - size
     arrays = [jnp.pad(x, ((0, 0), (0, longer), (0, 0), (0, wider))) for x in (query, key, value)]
     ids = _number_padding(jnp.pad(segment_ids, ((0, 0), (0, longer))))
     call = Call(tiles, rate, length, heads, size**-0.5, interpret)
@@ -261,6 +259,12 @@ def _keeper(numbers_ref, call):
     )  # fmt: skip
 
 
+def _logits(own, other, own_ids, other_ids) -> jax.Array:
+    """[own, other], unscaled; -inf between segments."""
+    logits = product(own, other, (1, 1))
+    return jnp.where(own_ids[:, None] == other_ids[None, :], logits, -jnp.inf)
+
+
 def _exp2(logits: jax.Array, minus: jax.Array, call: Call) -> jax.Array:
     """2**(logits / ln 2 * scale - minus), a probability or what a sum will make one.
 
@@ -293,8 +297,7 @@ def _forward(
     def step(j, at, carry):
         top, total, out = carry
         v = v_ref[at, :]
-        logits = product(q, k_ref[at, :], (1, 1))
-        logits = jnp.where(q_ids[:, None] == ids_ref[at][None, :], logits, -jnp.inf)
+        logits = _logits(q, k_ref[at, :], q_ids, ids_ref[at])
         higher = jnp.maximum(top, call.scale * LOG2_E * jnp.max(logits, axis=1))
         weights = _exp2(logits, higher[:, None], call)
         shrink = jnp.exp2(top - higher)
@@ -327,8 +330,7 @@ def _queries(
 
     def step(j, at, dq):
         k = k_ref[at, :]
-        logits = product(q, k, (1, 1))
-        logits = jnp.where(q_ids[:, None] == ids_ref[at][None, :], logits, -jnp.inf)
+        logits = _logits(q, k, q_ids, ids_ref[at])
         weights = _exp2(logits, normaliser, call)
         d_weights = product(do, v_ref[at, :], (1, 1))
         if call.rate:
@@ -355,8 +357,7 @@ def _keys(
     def step(j, at, carry):
         dk, dv = carry
         q, do = q_ref[at, :], do_ref[at, :]
-        logits = product(k, q, (1, 1))
-        logits = jnp.where(k_ids[:, None] == ids_ref[at][None, :], logits, -jnp.inf)
+        logits = _logits(k, q, k_ids, ids_ref[at])
         weights = _exp2(logits, normaliser_ref[at][None, :], call)
         d_weights = product(v, do, (1, 1))
         dropped = weights

@@ -96,6 +96,26 @@ def test_a_kernel_on_a_mesh(name):
         compare(interpreted(name), 2e-6, dropout_rate=0.1, dropout_rng=jax.random.key(7))
 
 
+@pytest.mark.parametrize("name", ["tpu", "gpu"])
+def test_a_kernel_over_stacked_trials(name):
+    """As `training.trials` runs several seeds at once: each gets the masks it gets alone."""
+    *qkv, weight = arrays(length=32)
+    segments, rngs = packed_segments(32), jax.random.split(jax.random.key(3), 2)
+
+    def gradients(rng):
+        def total(q, k, v):
+            return jnp.sum(interpreted(name)(q, k, v, segments, 0.1, rng) * weight)
+
+        return jax.grad(total, argnums=(0, 1, 2))(*qkv)
+
+    together = jax.jit(jax.vmap(gradients))(rngs)
+    alone = jax.jit(gradients)
+    for trial, rng in enumerate(rngs):
+        for found, expected in zip(together, alone(rng), strict=True):
+            np.testing.assert_allclose(found[trial], expected, rtol=1e-5, atol=1e-5)
+    assert not np.allclose(together[0][0], together[0][1])
+
+
 def test_the_gpu_kernel_does_not_visit_blocks_without_a_common_segment():
     q, k, v, _ = arrays(length=64, size=16)
     segments = packed_segments(64)
