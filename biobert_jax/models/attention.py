@@ -1,11 +1,8 @@
 """Self-attention within the sequences of a packed row: one entry, several implementations."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 
-from biobert_jax.models import attention_gpu, attention_kernel, attention_tpu
 from biobert_jax.models.dropout import dropout
 
 # What BERT adds to masked logits. Finite, so that a row of padding alone gives no NaN.
@@ -110,7 +107,23 @@ def _cudnn(query, key, value, segment_ids, dropout_rate, dropout_rng, generator)
     return jax.nn.dot_product_attention(query, key, value, mask=mask, implementation="cudnn")
 
 
-def _pallas(name, kernel, query, key, value, segment_ids, dropout_rate, dropout_rng, generator):
+# Pallas is imported where a kernel is wanted: it takes a quarter of a second, and JAX has announced
+# that its way through Triton will go.
+def _pallas_tpu(*arguments):
+    from biobert_jax.models import attention_tpu
+
+    return _by_kernel("pallas_tpu", attention_tpu.attend, *arguments)
+
+
+def _pallas_gpu(*arguments):
+    from biobert_jax.models import attention_gpu
+
+    return _by_kernel("pallas_gpu", attention_gpu.attend, *arguments)
+
+
+def _by_kernel(name, kernel, query, key, value, segment_ids, dropout_rate, dropout_rng, generator):
+    from biobert_jax.models import attention_kernel
+
     if dropout_rate and generator != "hash":
         raise ValueError(
             f"attention {name!r} makes dropout masks by 'hash'; {generator!r} was asked for"
@@ -123,6 +136,6 @@ def _pallas(name, kernel, query, key, value, segment_ids, dropout_rate, dropout_
 IMPLEMENTATIONS = {
     "xla": _xla,
     "cudnn": _cudnn,
-    "pallas_tpu": functools.partial(_pallas, "pallas_tpu", attention_tpu.attend),
-    "pallas_gpu": functools.partial(_pallas, "pallas_gpu", attention_gpu.attend),
+    "pallas_tpu": _pallas_tpu,
+    "pallas_gpu": _pallas_gpu,
 }
