@@ -92,10 +92,11 @@ def ours(settings: dict[str, Any], options: dict[str, Any]) -> Iterator[int]:
     from biobert_jax.training.optimizer import make_optimizer
     from biobert_jax.training.state import make_init, make_train_step
     from configs.common import defaults
+    from experiments.starting import platform_here
 
     compute = dict(options["compute"])
     if compute.get("attention", "auto") == "auto":
-        kind = (jax.default_backend(), compute["dtype"], 0.1, compute.get("dropout", "hash"))
+        kind = (platform_here(), compute["dtype"], 0.1, compute.get("dropout", "hash"))
         compute["attention"] = attention.choose(*kind)
     task, source = batches(settings, compute, options["packed"])
     if options.get("dropout") == 0.0:
@@ -176,7 +177,7 @@ def contenders(dtype: str, on_cpu: bool) -> dict[str, Any]:
         "ours, no attention dropout": of(dropout=0.0),
     }
     if not on_cpu:
-        out["ours, attention by xla"] = of(compute={"attention": "xla"})
+        out["ours, attention by pallas_gpu"] = of(compute={"attention": "pallas_gpu"})
         out["ours, no attention dropout, cudnn"] = of(dropout=0.0, compute={"attention": "cudnn"})
     else:
         out["ours, default memory"] = of(huge_pages=False)

@@ -41,7 +41,7 @@ def defaults() -> ml_collections.ConfigDict:
 
     config.compute = ml_collections.ConfigDict()
     config.compute.dtype = "float32"  # or bfloat16; parameters, softmax and LayerNorm stay float32
-    config.compute.attention = "auto"  # see attention.IMPLEMENTATIONS
+    config.compute.attention = "auto"  # | xla | cudnn | pallas_tpu | pallas_gpu
     config.compute.dropout = "hash"  # where masks come from: hash | rbg | threefry
     config.compute.remat = "none"  # compute again in the backward pass: none | dots | full
     # Layers in one turn of the compiled loop; 0: all; -1: all on a CPU, one elsewhere.

@@ -59,7 +59,7 @@ def _parse_flags(argv: list[str]) -> list[str]:
         arguments = flags.FLAGS(argv)
         CONFIG.value.lock()  # a file that is not there is told on first use only
         known = flags.FLAGS.flag_values_dict()
-        if WORKDIR.value is None and not known.get("compile_only"):
+        if not WORKDIR.value and not known.get("compile_only"):
             raise flags.Error("Flag --workdir must have a value other than None")
         return arguments
     except (flags.Error, OSError) as error:

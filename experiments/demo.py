@@ -25,10 +25,7 @@ SENTENCES = (
 
 def main(argv):
     del argv
-    from biobert_jax.errors import told_to_user
-
-    with told_to_user():
-        run(common.CONFIG.value, Path(common.WORKDIR.value))
+    common.run_with_flags(run)
 
 
 def run(config, workdir):

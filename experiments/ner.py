@@ -29,6 +29,7 @@ def train(config, workdir):
 
 
 def prepare(config):
+    """The sentences, the labels and the model of a config."""
     from biobert_jax.datasets.conll import label_set
     from biobert_jax.datasets.ner import load_splits
     from biobert_jax.models.heads import TokenClassifier

@@ -22,6 +22,7 @@ def main(argv):
 
 
 def compile_step(config, workdir):
+    """Says what the step would need on the slice `--topology`; trains nothing."""
     del workdir
     from experiments import compile_only
 
@@ -39,6 +40,7 @@ def run(config, workdir):
 
 
 def prepare(config):
+    """The corpora of a config, and the model that reads them."""
     from biobert_jax.corpora import mixture
     from biobert_jax.corpora.shards import ShardedCorpus
     from biobert_jax.models.heads import PretrainingModel

@@ -31,6 +31,7 @@ def train(config, workdir):
 
 
 def prepare(config):
+    """The questions of a config's kind, and the model that answers them."""
     from biobert_jax.datasets.qa import load_splits
     from biobert_jax.models.heads import SequenceClassifier, SpanClassifier
     from biobert_jax.tasks.qa import QaTask

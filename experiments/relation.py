@@ -31,6 +31,7 @@ def train(config, workdir):
 
 
 def prepare(config):
+    """The pairs, the classes and the model of a config, which names a fold where there are any."""
     from biobert_jax.datasets.relation import load_relations
     from biobert_jax.models.heads import SequenceClassifier
     from biobert_jax.tasks.relation import RelationTask, Windowing

@@ -12,7 +12,9 @@ from biobert_jax.tasks.protocol import Task
 from biobert_jax.training import trials
 from biobert_jax.training.cross_validation import cross_validate, of_fold, summarise
 from biobert_jax.training.loop import train_and_evaluate
+from biobert_jax.training.trial_grid import grid, wanted
 from biobert_jax.training.workdir import write_json
+from experiments import starting
 
 Results = dict[str, Any]
 
@@ -35,7 +37,9 @@ class Prepared:
 Prepare = Callable[[Any], Prepared]
 
 
-def train(config: Any, workdir: Path, prepare: Prepare, folds: Sequence[int] = ()) -> Any:
+def train(
+    config: Any, workdir: Path, prepare: Prepare, folds: Sequence[int] = ()
+) -> Results | None:
     """Trains and scores what the config asks for; the same call goes on where it was interrupted.
 
     Args:
@@ -47,10 +51,11 @@ def train(config: Any, workdir: Path, prepare: Prepare, folds: Sequence[int] = (
     Returns:
       What results.json says; None where SIGTERM ended the run early.
     """
-    if trials.wanted(config):
+    starting.load.cache_clear()  # what is there now
+    if wanted(config):
         results = _train_together(config, workdir, prepare, folds)
     elif folds:
-        one = lambda of_fold, folder: _train_once(of_fold, folder, prepare)
+        one = lambda its_config, folder: _train_once(its_config, folder, prepare)
         results = cross_validate(config, workdir, folds, one)
     else:
         return _train_once(config, workdir, prepare)
@@ -67,15 +72,17 @@ def _train_once(config: Any, workdir: Path, prepare: Prepare) -> Results | None:
     return results
 
 
-def _train_together(config: Any, workdir: Path, prepare: Prepare, folds: Sequence[int]) -> Any:
+def _train_together(
+    config: Any, workdir: Path, prepare: Prepare, folds: Sequence[int]
+) -> Results | None:
     if bool(folds) != config.trials.folds:
         raise TrainingError(
             f"config.trials.folds is {config.trials.folds} and the dataset has "
             f"{f'{len(folds)} folds' if folds else 'no folds'} to run; "
             + ("set it, or name one in config.dataset.fold" if folds else "leave it out")
         )
+    asked = grid(config, folds)
     prepared = {fold: prepare(of_fold(config, fold)) for fold in folds} or {None: prepare(config)}
-    asked = trials.grid(config, folds)
     together = [
         trials.Trial(name, one, prepared[fold].task, prepared[fold].initial_params)
         for name, fold, one in asked
@@ -83,20 +90,28 @@ def _train_together(config: Any, workdir: Path, prepare: Prepare, folds: Sequenc
     done = trials.train_trials(config, together, workdir)
     if done is None:
         return None
+    # Each fold once is cross-validation, told as the runs one after the other would tell it.
+    kind = "folds" if folds and len(asked) == len(folds) else "trials"
     said = []
     for (name, fold, one), results in zip(asked, done, strict=True):
         results = prepared[fold].complete(results)
         write_results(one, workdir / name, results)
-        said.append(({} if fold is None else {"fold": fold}) | {"trial": name} | results)
-    mean, spread = summarise([results["test"] for results in said])
-    # Each fold once is cross-validation, told as the runs one after the other would tell it.
-    kind = "folds" if folds and len(asked) == len(folds) else "trials"
-    return {"test": mean, "spread": spread, kind: said}
+        entry = {} if fold is None else {"fold": fold}
+        if kind == "trials":
+            entry |= {"trial": name, "seed": one.seed}
+            entry |= {"learning_rate": one.optimizer.learning_rate}
+        said.append(entry | results)
+    together = {}
+    for split in ("validation", "test"):
+        if all(split in results for results in said):
+            together[split], spread = summarise([results[split] for results in said])
+    return {**together, "spread": spread, kind: said}
 
 
 def write_results(config: Any, workdir: Path, results: Results | None) -> None:
     """Writes results.json, from the first process."""
     if results is None or jax.process_index() != 0:
         return
-    head = {"task": config.task, "dataset": config.dataset.name, "seed": config.seed}
+    seeds = list(config.trials.seeds)
+    head = {"task": config.task, "dataset": config.dataset.name, "seed": seeds or config.seed}
     write_json(workdir / "results.json", head | results)

@@ -9,8 +9,8 @@ from typing import Any
 import jax
 
 from biobert_jax.errors import TrainingError
-from biobert_jax.interop import load
 from biobert_jax.interop.checkpoint import Checkpoint
+from biobert_jax.interop.load import initial_params, load_checkpoint
 from biobert_jax.interop.workdir import read_workdir
 from biobert_jax.models import attention
 from biobert_jax.models.config import BertConfig, Compute
@@ -53,7 +53,7 @@ class Start:
             return None
 
         def initial(fresh: Any) -> Any:
-            params, report = load.initial_params(fresh, checkpoint, labels)
+            params, report = initial_params(fresh, checkpoint, labels)
             logger.info("initial parameters: %s", report)
             return params
 
@@ -74,7 +74,7 @@ def start(config: Any, training_texts: Callable[[], Iterable[str]]) -> Start:
     sizes = config.model.to_dict()
     dropout = sizes.pop("dropout")
     rates = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
-    checkpoint = _load(config.init)
+    checkpoint = load(config.init)
     if checkpoint is not None:
         tokenizer = WordPieceTokenizer(checkpoint.vocabulary, checkpoint.lowercase)
         given = config.vocab and WordPieceTokenizer.from_vocabulary(config.vocab, config.lowercase)
@@ -93,9 +93,9 @@ def start(config: Any, training_texts: Callable[[], Iterable[str]]) -> Start:
 
 
 @functools.lru_cache(maxsize=1)
-def _load(init: str) -> Checkpoint | None:
-    """All folds begin with the same: it is read once, and held once."""
-    return load.load_checkpoint(init, read_workdir)
+def load(init: str) -> Checkpoint | None:
+    """Reads a checkpoint, None for `random`; folds begin with the same, so it is held once."""
+    return load_checkpoint(init, read_workdir)
 
 
 def compute(config: Any, platform: str | None = None) -> Compute:
@@ -103,7 +103,7 @@ def compute(config: Any, platform: str | None = None) -> Compute:
 
     Args:
       config: compute, model.
-      platform: of the devices; None: of those that are there.
+      platform: as of `platform_here`, which is the default.
 
     Raises:
       TrainingError: a setting has no such value.
@@ -118,7 +118,7 @@ def compute(config: Any, platform: str | None = None) -> Compute:
             raise TrainingError(
                 f"config.compute.{name} is {value!r}; expected one of {', '.join(allowed)}"
             )
-    platform = platform or jax.default_backend()
+    platform = platform or platform_here()
     if options.unroll < 0:
         options = dataclasses.replace(options, unroll=0 if platform == "cpu" else 1)
     if options.attention == "auto":
@@ -128,3 +128,11 @@ def compute(config: Any, platform: str | None = None) -> Compute:
         logger.info(message, platform, options.dtype, rate, chosen)
         options = dataclasses.replace(options, attention=chosen)
     return options
+
+
+def platform_here() -> str:
+    """The platform of the devices that JAX sees: cpu, tpu, cuda or rocm."""
+    name = jax.default_backend()
+    if name != "gpu":
+        return name
+    return "rocm" if "rocm" in jax.devices()[0].client.platform_version.lower() else "cuda"

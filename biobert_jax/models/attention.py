@@ -69,20 +69,20 @@ def choose(platform: str, dtype: str, dropout_rate: float, generator: str) -> st
     """What `auto` stands for.
 
     Args:
-      platform: of the devices: cpu, gpu or tpu.
+      platform: of the devices: cpu, cuda, rocm or tpu.
       dtype: the compute type.
       dropout_rate: of attention probabilities, in training.
       generator: of dropout masks.
 
     Returns:
-      A name of `IMPLEMENTATIONS`: our kernels, whose dropout is the hash, on a TPU and, in
-      bfloat16 with dropout, on a GPU; there without dropout cuDNN; plain XLA for the rest.
+      A name of `IMPLEMENTATIONS`: our kernel, whose dropout is the hash, on a TPU; cuDNN without
+      dropout, in bfloat16, on an NVIDIA GPU; plain XLA for the rest. Not `pallas_gpu`, as long as
+      it has been compared in interpret mode and compiled, but not run.
     """
-    by_kernel = dropout_rate == 0.0 or generator == "hash"
-    if platform == "tpu" and by_kernel:
+    if platform == "tpu" and (dropout_rate == 0.0 or generator == "hash"):
         return "pallas_tpu"
-    if platform in ("gpu", "cuda") and dtype == "bfloat16" and by_kernel:
-        return "pallas_gpu" if dropout_rate else "cudnn"
+    if platform == "cuda" and dtype == "bfloat16" and dropout_rate == 0.0:
+        return "cudnn"
     return "xla"
 
 

@@ -203,7 +203,7 @@ def read_card(workdir: Path, step: int | None = None) -> tuple[dict[str, Any], A
       The card, the parameters as numpy arrays, and the step.
 
     Raises:
-      CheckpointError: the workdir has no finished checkpoint, or lacks this one.
+      CheckpointError: the workdir has no finished checkpoint, lacks this one, or is that of trials.
     """
     path = workdir.absolute() / FOLDER
     steps = finished_steps(path)
@@ -218,6 +218,11 @@ def read_card(workdir: Path, step: int | None = None) -> tuple[dict[str, Any], A
     logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax misses files that it does not need
     with ocp.CheckpointManager(path, item_names=("state", "card")) as manager:
         card = manager.restore(step, args=ocp.args.Composite(card=ocp.args.JsonRestore()))["card"]
+    if "trials" in card:
+        raise CheckpointError(
+            f"{workdir}: holds {len(card['trials'])} trials, not a model; name the folder of one, "
+            f"such as {workdir / card['trials'][0]}"
+        )
     here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
         folder = path / str(step) / "state"

@@ -1,4 +1,4 @@
-"""The training loop: one for all tasks. It reads top to bottom."""
+"""A training run, for all tasks, from its data to its scores. It reads top to bottom."""
 
 import logging
 import math
@@ -126,21 +126,18 @@ def _train_and_evaluate(config, task, workdir, initial_params, mesh):
         position = {"data": encode_state(data.batches.get_state()), "interval": interval.save()}
         checkpoints.save(state, position, task.card, score)
 
-    def evaluates(step: int) -> bool:
-        return _falls_on(step, config.train.evaluate_every) and step < total_steps
-
     def evaluate_and_save() -> None:
         step, score = int(state.step), None
-        if evaluates(step) and task.examples("validation"):
+        if task.examples("validation"):
             score = task.score(evaluator(state.params, "validation"))
             writers.write(METRICS, step, {"validation_score": score})
             logger.info("step %d: validation score %.2f", step, score)
         save(score)
 
     def due(step: int) -> Callable[[], None] | None:
-        if evaluates(step) or step in config.checkpoint.keep_steps:
+        if _falls_on(step, config.train.evaluate_every) and step < total_steps:
             return evaluate_and_save
-        return save if _falls_on(step, every) else None
+        return save if _falls_on(step, every) or step in config.checkpoint.keep_steps else None
 
     distributed.beat(first_step)  # from here on, a lack of progress is noticed
     try:

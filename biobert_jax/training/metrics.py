@@ -203,7 +203,7 @@ class Progress:
         return speeds
 
     def pause(self) -> None:
-        """Restarts the clock of the interval, so that evaluation does not count as training."""
+        """Restarts the interval, so that evaluation and saving do not count as training."""
         self._since, self._tokens, self._steps = time.perf_counter(), 0, 0
 
     def close(self) -> None:

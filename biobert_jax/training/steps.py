@@ -27,7 +27,8 @@ def run_steps(
     Args:
       steps: their numbers.
       advance: starts a step and returns its metrics, which may still be on the device.
-      report: told a step's number and its metrics on the host, once the next step has started.
+      report: told a step's number and its metrics on the host; where nothing calls for it sooner,
+        once the next step has started.
       due: what is to be done after a step besides, if anything; all steps are reported by then.
       save: saves the state; for SIGTERM, after which nothing else happens.
       checkpoints: where `save` saves.

@@ -6,7 +6,6 @@ trial is the run that its config would be on its own, and leaves the same workdi
 """
 
 import dataclasses
-import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,10 +22,9 @@ from biobert_jax.input.loader import PackedBatches, iterate
 from biobert_jax.tasks.protocol import Task
 from biobert_jax.training import workdir as workdirs
 from biobert_jax.training.checkpointing import Checkpoints
-from biobert_jax.training.cross_validation import folder_of, of_fold
 from biobert_jax.training.data import encode_state, loader_options, steps_of, training_batches
 from biobert_jax.training.evaluator import Evaluator
-from biobert_jax.training.loop import check_finite, check_saveable
+from biobert_jax.training.loop import check_config, check_finite, check_saveable
 from biobert_jax.training.metrics import METRICS, THROUGHPUT, Interval, Progress, Writers
 from biobert_jax.training.optimizer import make_optimizer, optimizer_of, schedule_numbers
 from biobert_jax.training.sharding import make_mesh
@@ -55,40 +53,6 @@ class Trial:
     initial_params: Callable[[Any], Any] | None
 
 
-def wanted(config: Config) -> bool:
-    """Whether a config asks for trials."""
-    asked = config.trials
-    return bool(asked.folds or asked.seeds or asked.learning_rates)
-
-
-def grid(config: Config, folds: Sequence[int] = ()) -> list[tuple[str, int | None, Config]]:
-    """What `config.trials` asks for.
-
-    Args:
-      config: of the whole.
-      folds: of the data; empty where it has none.
-
-    Returns:
-      The name, the fold (None without folds) and the config of each trial.
-    """
-    asked = config.trials
-    out = []
-    for fold, seed, rate in itertools.product(
-        folds or (None,),
-        asked.seeds or (config.seed,),
-        asked.learning_rates or (config.optimizer.learning_rate,),
-    ):
-        one = config.copy_and_resolve_references() if fold is None else of_fold(config, fold)
-        one.seed, one.optimizer.learning_rate = int(seed), float(rate)
-        one.trials.folds = False
-        one.trials.seeds = one.trials.learning_rates = ()
-        names = [] if fold is None else [folder_of(fold)]
-        if asked.seeds or asked.learning_rates:
-            names.append(f"seed-{seed}-rate-{rate:g}")
-        out.append(("-".join(names), fold, one))
-    return out
-
-
 def train_trials(
     config: Config, trials: Sequence[Trial], workdir: Path
 ) -> list[dict[str, Any]] | None:
@@ -108,8 +72,9 @@ def train_trials(
         is no number.
       DataError: a trial has nothing to train on, or too little for `train.steps`.
     """
+    check_config(config)
+    _check_settings(config)
     _check_shapes(trials)
-    _check(config)
     workdirs.prepare(workdir, config)
     for trial in trials:
         workdirs.prepare(workdir / trial.name, trial.config)
@@ -154,17 +119,19 @@ def train_trials(
         logger.info("resumed at step %d", int(saved.step))
     else:
         state = jax.jit(init, out_shardings=spread)(numbers["seed"])
-        fresh = jax.device_get(state.params)
-        params = [
-            trial.initial_params(_slice(fresh, n)) if trial.initial_params else _slice(fresh, n)
-            for n, trial in enumerate(trials)
-        ]
-        state = state.replace(params=jax.device_put(_stack(params), spread))
+        if any(trial.initial_params for trial in trials):
+            fresh = jax.device_get(state.params)
+            params = [
+                trial.initial_params(_slice(fresh, n)) if trial.initial_params else _slice(fresh, n)
+                for n, trial in enumerate(trials)
+            ]
+            state = state.replace(params=jax.device_put(_stack(params), spread))
     step_fn = make_trials_step(config, task, mesh)
 
     # ---- The loop.
     first_step = int(np.max(jax.device_get(state.step)))
     writers = [Writers(workdir / trial.name, first_step, True) for trial in trials]
+    of_all = Writers(workdir, first_step, True)
     positions = sum(own.rows for own in planned) * config.batch.row_length
     progress = Progress(total_steps, first_step, positions, True)
 
@@ -190,7 +157,7 @@ def train_trials(
                 intervals[number] = Interval()
         if losses and (step % config.log_every == 0 or step == total_steps):
             speeds = progress.interval(step, {"loss": float(np.mean(losses))})
-            writers[0].write(THROUGHPUT, step, speeds)
+            of_all.write(THROUGHPUT, step, speeds)
 
     def save() -> None:
         one_step = _one_step(state, mesh)
@@ -212,19 +179,20 @@ def train_trials(
         checkpoints.wait()
     finally:
         progress.close()
-        for writer in writers:
+        for writer in (of_all, *writers):
             writer.close()
         checkpoints.close()
 
     # ---- Each trial's own folder: its last state and its scores.
     done = []
-    evaluators: dict[int, Evaluator] = {}
     for number, trial in enumerate(trials):
         own = jax.device_put(jax.device_get(_slice(state, number)), devices[0])
         with jax.set_mesh(alone):
-            evaluator = evaluators.setdefault(id(trial.task), Evaluator(config, trial.task, alone))
-            results = _finish(trial, own, evaluator, workdir / trial.name)
-        done.append(results)
+            if number == 0 or trial.task is not trials[number - 1].task:
+                evaluator = Evaluator(config, trial.task, alone)
+            # Where the run on its own would stand.
+            position = {"data": {"next_index": steps[number]}, "interval": intervals[number].save()}
+            done.append(_finish(trial, own, position, evaluator, workdir / trial.name))
     return done
 
 
@@ -283,13 +251,14 @@ def _one_step(state: TrainState, mesh: Mesh) -> TrainState:
     return TrainState(step, state.params, {"steps": state.step, "own": state.opt_state})
 
 
-def _check(config: Config) -> None:
+def _check_settings(config: Config) -> None:
     for name, value, expected in (
         ("train.select", config.train.select, "last"),
         ("train.evaluate_every", config.train.evaluate_every, 0),
         ("train.micro_batch", config.train.micro_batch, "all"),
         ("mesh.fsdp", config.mesh.fsdp, 1),
         ("mesh.tensor", config.mesh.tensor, 1),
+        ("checkpoint.keep_steps", config.checkpoint.keep_steps, ()),
     ):
         if value != expected:
             raise TrainingError(
@@ -320,11 +289,17 @@ def _shape(task: Task) -> str:
     return said if labels is None else f"{said}, {len(labels)} labels"
 
 
-def _finish(trial: Trial, state: TrainState, evaluator: Evaluator, folder: Path) -> dict[str, Any]:
+def _finish(
+    trial: Trial,
+    state: TrainState,
+    position: Mapping[str, Any],
+    evaluator: Evaluator,
+    folder: Path,
+) -> dict[str, Any]:
     options = trial.config.checkpoint.to_dict() | {"asynchronous": False}
     del options["every"]
     checkpoints = Checkpoints(folder, **options)
-    checkpoints.save(state, {}, trial.task.card)
+    checkpoints.save(state, position, trial.task.card)
     checkpoints.close()
     results: dict[str, Any] = {"step": int(state.step)}
     for split in ("validation", "test"):

@@ -46,10 +46,11 @@ def prepare(workdir: Path, config: ml_collections.ConfigDict) -> None:
             raise TrainingError(
                 f"{path}: not the config of a run ({error}). Choose another --workdir"
             ) from error
+        # A setting that an older version did not know is the same run where it is off.
         differing = [
             f"{name} is {there!r} there and {here!r} here"
             for name, there, here in _differences(theirs, ours)
-            if name.split(".")[0] not in MAY_CHANGE
+            if name.split(".")[0] not in MAY_CHANGE and not (there is None and not here)
         ]
         if differing:
             raise TrainingError(
@@ -77,6 +78,8 @@ def _wait_for(path: Path, seconds: float) -> None:
 
 
 def _differences(there: Any, here: Any, name: str = "") -> list[tuple[str, Any, Any]]:
+    if there is None and isinstance(here, dict):
+        there = {}
     if isinstance(there, dict) and isinstance(here, dict):
         return [
             difference

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from biobert_jax.errors import DataError, TrainingError
+from biobert_jax.text.wordpiece import SPECIAL_TOKENS
 
 TINY = {
     "vocab_size": 200,
@@ -77,7 +78,6 @@ def test_all_folds_at_once_are_the_folds_one_after_the_other(run_relation, tmp_p
     assert ours["test"] == theirs["test"]
     assert ours["spread"] == theirs["spread"]
     for mine, other in zip(ours["folds"], theirs["folds"], strict=True):
-        assert mine.pop("trial") == f"fold-0{mine['fold']}"
         assert mine == other
     for fold in ("fold-01", "fold-02"):
         found, expected = (tmp_path / kind / fold for kind in ("together", "alone"))
@@ -96,6 +96,35 @@ def test_all_folds_at_once_are_the_folds_one_after_the_other(run_relation, tmp_p
     names = [trial["trial"] for trial in results["trials"]]
     assert names == [f"fold-0{fold}-seed-{seed}-rate-0.002" for fold in (1, 2) for seed in (0, 1)]
     assert results["trials"][0]["test"] == ours["folds"][0]["test"]
+    said = [(one["fold"], one["seed"], one["learning_rate"]) for one in results["trials"]]
+    assert said == [(fold, seed, 0.002) for fold in (1, 2) for seed in (0, 1)]
+    assert results["seed"] == [0, 1]
+
+
+def test_folds_begin_with_one_checkpoint_that_is_read_once(run_relation, tmp_path, monkeypatch):
+    from experiments import starting
+
+    run_relation("chemprot", tmp_path / "first")
+    read, real = [], starting.load_checkpoint
+    monkeypatch.setattr(
+        starting, "load_checkpoint", lambda *given: read.append(given) or real(*given)
+    )
+    for kind, more in (("alone", {}), ("together", {"trials.folds": True})):
+        run_relation("gad", tmp_path / kind, init=str(tmp_path / "first"), **more)
+    assert len(read) == 2
+    ours, theirs = (
+        json.loads((tmp_path / kind / "results.json").read_text()) for kind in ("together", "alone")
+    )
+    assert ours == theirs
+
+
+def test_a_checkpoint_brings_its_own_vocabulary(run_relation, tmp_path):
+    run_relation("chemprot", tmp_path / "first")
+    vocab = tmp_path / "vocab.txt"
+    vocab.write_text("\n".join([*SPECIAL_TOKENS, "a", "##b"]) + "\n")
+    changes = {"init": str(tmp_path / "first"), "vocab": str(vocab)}
+    with pytest.raises(TrainingError, match=r"config\.vocab: .*vocab\.txt is not the vocabulary"):
+        run_relation("chemprot", tmp_path / "other", **changes)
 
 
 def read_rows(path):

@@ -8,8 +8,9 @@ import jax
 import numpy as np
 import pytest
 
-from biobert_jax.errors import TrainingError
+from biobert_jax.errors import CheckpointError, TrainingError
 from biobert_jax.training.trials import Trial, train_trials
+from configs.common import defaults
 
 LAST = {"train.select": "last", "train.evaluate_every": 0}
 GRID = {"trials.seeds": (0, 5), "trials.learning_rates": (1e-3, 3e-4)}
@@ -83,6 +84,9 @@ def test_on_several_devices(start, alone, tmp_path):
         ({"train.select": "best"}, "config.train.select is 'best' and config.trials asks for"),
         ({"train.evaluate_every": 5}, "config.train.evaluate_every is 5"),
         ({"mesh.fsdp": 2}, "config.mesh.fsdp is 2"),
+        ({"checkpoint.keep_steps": (4,)}, "config.checkpoint.keep_steps is (4,)"),
+        ({"log_every": 0}, "config.log_every is 0; expected at least 1"),
+        ({"trials.seeds": (1, 2, 1)}, "asks for seed-1-rate-0.001 2 times"),
         ({"train.steps": 1000}, "train.steps is 1000, but 3 epochs have only"),
     ],
 )
@@ -104,16 +108,20 @@ def test_a_trial_that_diverges_is_named(fails):
 
 
 def test_pretraining_has_no_trials():
-    streamed = SimpleNamespace(stream=None)
+    config, streamed = defaults(), SimpleNamespace(stream=None)
     with pytest.raises(TrainingError, match="pre-training has none"):
-        train_trials(None, [Trial("one", None, streamed, None)], None)
+        train_trials(config, [Trial("one", None, streamed, None)], None)
 
 
 def test_a_trial_can_be_used_on_its_own(run, tmp_path):
     from biobert_jax.interop.workdir import read_workdir
 
-    run(tmp_path / "run", LAST | {"trials.seeds": (2,), "train.epochs": 1})
+    alone = LAST | {"seed": 2, "train.epochs": 1}
+    run(tmp_path / "run", alone | {"seed": 0, "trials.seeds": (2,)})
     (folder,) = (tmp_path / "run").glob("seed-*")
     checkpoint = read_workdir(folder)
     assert len(checkpoint.labels) == 3
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(checkpoint.params))
+    with pytest.raises(CheckpointError, match=f"holds 1 trials, not a model.*{folder.name}"):
+        read_workdir(tmp_path / "run")
+    run(folder, alone)  # its config is that of the run on its own

@@ -1,6 +1,9 @@
 """Every attention implementation against the plain one, on packed rows with padding."""
 
 import functools
+import os
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -96,6 +99,19 @@ def test_a_kernel_on_a_mesh(name):
         compare(interpreted(name), 2e-6, dropout_rate=0.1, dropout_rng=jax.random.key(7))
 
 
+@pytest.mark.skipif(jax.device_count() >= 4, reason="the test above has done it")
+def test_kernels_on_a_mesh_of_four_devices():
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
+    done = subprocess.run(
+        [*command, "-k", "test_a_kernel_on_a_mesh"],
+        env=os.environ | {"JAX_NUM_CPU_DEVICES": "4", "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("..")  # nothing was skipped
+
+
 @pytest.mark.parametrize("name", ["tpu", "gpu"])
 def test_a_kernel_over_stacked_trials(name):
     """As `training.trials` runs several seeds at once: each gets the masks it gets alone."""
@@ -183,10 +199,10 @@ def test_the_gpu_kernel_lowers_to_triton_without_a_gpu(dtype):
     ("platform", "dtype", "rate", "generator", "chosen"),
     [
         ("cpu", "float32", 0.1, "hash", "xla"),
-        ("gpu", "bfloat16", 0.0, "hash", "cudnn"),
-        ("gpu", "bfloat16", 0.1, "hash", "pallas_gpu"),
-        ("gpu", "bfloat16", 0.1, "rbg", "xla"),
-        ("gpu", "float32", 0.0, "hash", "xla"),
+        ("cuda", "bfloat16", 0.0, "hash", "cudnn"),
+        ("rocm", "bfloat16", 0.0, "hash", "xla"),
+        ("cuda", "bfloat16", 0.1, "hash", "xla"),
+        ("cuda", "float32", 0.0, "hash", "xla"),
         ("tpu", "bfloat16", 0.1, "hash", "pallas_tpu"),
         ("tpu", "bfloat16", 0.1, "rbg", "xla"),
     ],

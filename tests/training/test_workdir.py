@@ -53,6 +53,16 @@ def test_another_config_is_refused_and_each_difference_named(tmp_path):
     assert "--workdir" in message
 
 
+def test_a_run_of_an_older_version_goes_on_unless_a_new_setting_is_on(tmp_path):
+    prepare(tmp_path, config())
+    newer = {"trials": {"folds": False, "seeds": ()}, "train": {"epochs": 3, "steps": 0, "new": 0}}
+    both = {**config().to_dict(), **newer}
+    prepare(tmp_path, ml_collections.ConfigDict(both))
+    both["trials"]["folds"] = True
+    with pytest.raises(TrainingError, match=r"trials\.folds is None there and True here"):
+        prepare(tmp_path, ml_collections.ConfigDict(both))
+
+
 def test_many_differences_are_counted(tmp_path):
     prepare(tmp_path, ml_collections.ConfigDict({f"s{i}": i for i in range(8)}))
     with pytest.raises(TrainingError, match="and 3 more"):
