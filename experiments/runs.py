@@ -101,11 +101,11 @@ def _train_together(
             entry |= {"trial": name, "seed": one.seed}
             entry |= {"learning_rate": one.optimizer.learning_rate}
         said.append(entry | results)
-    together = {}
+    means, spread = {}, {}  # the spread is the last split's: the test's where there is one
     for split in ("validation", "test"):
         if all(split in results for results in said):
-            together[split], spread = summarise([results[split] for results in said])
-    return {**together, "spread": spread, kind: said}
+            means[split], spread = summarise([results[split] for results in said])
+    return {**means, "spread": spread, kind: said}
 
 
 def write_results(config: Any, workdir: Path, results: Results | None) -> None:
