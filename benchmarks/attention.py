@@ -11,8 +11,10 @@ value; cuDNN has no dropout and is compared without.
 
 import argparse
 import functools
+import json
 import statistics
 import time
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -96,14 +98,16 @@ def main() -> None:
     parser.add_argument("--row-length", type=int, default=512)
     parser.add_argument("--heads", type=int, default=12)
     parser.add_argument("--size", type=int, default=64, help="of a head")
-    parser.add_argument("--sequence", type=int, default=250, help="mean length")
+    parser.add_argument("--sequence", type=int, help="mean length; default: half a row")
     parser.add_argument("--dtype", choices=["bfloat16", "float32"], default="bfloat16")
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--sweep", action="store_true", help="the GPU kernel in other tiles")
+    parser.add_argument("--json", type=Path, help="also write the numbers here")
     args = parser.parse_args()
 
-    ids = packed(args.rows, args.row_length, args.sequence, np.random.default_rng(0))
+    mean = args.sequence or args.row_length // 2
+    ids = packed(args.rows, args.row_length, mean, np.random.default_rng(0))
     real = (ids > 0)[:, :, None, None]
     shape = (args.rows, args.row_length, args.heads, args.size)
     *qkv, weight = (
@@ -125,20 +129,32 @@ def main() -> None:
 
     plain = functools.cache(lambda rate: outputs(by_name("xla", rate)))
 
-    table = Table(title=f"{list(shape)} {args.dtype}, dropout {args.dropout}, {jax.devices()[0]}")
+    title = f"{list(shape)} {args.dtype}, dropout {args.dropout}, {jax.devices()[0].device_kind}"
+    table = Table(title=title)
     for name in ("", "forward, ms", "and gradients, ms", "error"):
-        table.add_column(name, justify="right" if name else "left")
+        table.add_column(name, justify="right" if name else "left", no_wrap=True)
+    found: dict[str, dict] = {}
     for name, (run, rate) in contenders(args.dropout, args.sweep, args.size, args.dtype).items():
-        error = max(
-            float(jnp.max(jnp.abs(a - b)) / jnp.max(jnp.abs(b)))
-            for a, b in zip(outputs(run), plain(rate), strict=True)
-        )
-        times = [
-            seconds(function, arguments, args.steps) * 1e3
-            for function in (jax.jit(run), with_gradients(run))
-        ]
-        table.add_row(name, *(f"{value:.3f}" for value in times), f"{error:.1e}")
-    Console().print(table)
+        try:
+            found[name] = {
+                "error": max(
+                    float(jnp.max(jnp.abs(a - b)) / jnp.max(jnp.abs(b)))
+                    for a, b in zip(outputs(run), plain(rate), strict=True)
+                ),
+                "forward": seconds(jax.jit(run), arguments, args.steps),
+                "both": seconds(with_gradients(run), arguments, args.steps),
+            }
+        except Exception as error:  # a tile that does not compile must not hide the others
+            found[name] = {"failure": f"{type(error).__name__}: {error}".split("\n")[0][:200]}
+            table.add_row(name, found[name]["failure"])
+        else:
+            times = (f"{found[name][part] * 1e3:.3f}" for part in ("forward", "both"))
+            table.add_row(name, *times, f"{found[name]['error']:.1e}")
+        print(name, found[name], flush=True)
+        if args.json:  # all the time: a command may be ended from outside
+            text = json.dumps({"title": title, "found": found}, indent=2)
+            args.json.write_text(text + "\n")
+    Console(width=140).print(table)  # of a log file too
 
 
 if __name__ == "__main__":

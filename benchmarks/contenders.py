@@ -1,22 +1,31 @@
-"""Measures contenders in turns: each in a process of its own, waiting while another runs.
+"""Measures contenders, each in a process of its own.
 
-Rounds alternate, so that a change in the machine's speed meets all of them; ratios are taken within
-a round and their spread over rounds.
+On a CPU they take turns, a round each, waiting while another runs, so that a change in the
+machine's speed meets all of them. On a GPU, whose memory a waiting process would keep, they come
+one after the other. Ratios are taken between rounds of one number, and their spread over rounds.
 """
 
 import multiprocessing
 import os
 import resource
 import statistics
+import subprocess
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from biobert_jax.training.memory import TUNABLES
 
-Contender = tuple[Callable[..., Iterator[int]], dict[str, Any]]
-"""A generator function that yields what a step got done (real tokens) once it is done, and its
-options; `huge_pages` is read here."""
+Step = tuple[int, Callable[[], Any]]
+"""What a step that was started gets done (real tokens), and what waits for its end."""
+
+Contender = tuple[Callable[..., Iterator[Step]], dict[str, Any]]
+"""A generator function of steps, and its options; `huge_pages` and `library` are read here."""
+
+
+PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "V100": 125e12}
+"""Dense bfloat16 (V100: float16) operations a second, by NVIDIA's data sheets."""
 
 
 class Measured(NamedTuple):
@@ -27,12 +36,14 @@ class Measured(NamedTuple):
       seconds: of a step, one of each round.
       first_step: seconds until the first step was done, compilation included.
       peak_bytes: of the device's memory, or of the process on a CPU.
+      failure: why it could not run, or nothing.
     """
 
     speeds: list[float]
     seconds: list[float]
-    first_step: float
-    peak_bytes: int
+    first_step: float = 0.0
+    peak_bytes: int = 0
+    failure: str = ""
 
 
 def measure(
@@ -41,37 +52,95 @@ def measure(
     rounds: int,
     steps: int,
     warmup: int,
-) -> dict[str, Measured]:
+    in_turns: bool = True,
+    restarts: int = 0,
+) -> Iterator[dict[str, Measured]]:
     """Runs `rounds` rounds of `steps` steps of each contender, after `warmup` steps.
+
+    One that fails is left out from then on; the others go on.
 
     Args:
       contenders: by name.
       arguments: that each generator function takes before its options.
       rounds, steps, warmup: how much.
+      in_turns: a round of each at a time; else all rounds of one before the next one starts.
+      restarts: how often all of that is done again, in new processes. Of one program on a CPU some
+        processes are a fifth faster than others for as long as they live.
+
+    Yields:
+      What is known so far, of all that have been begun: after each round, or each contender.
     """
+    found: dict[str, Measured] = {}
+    groups = [list(contenders)] if in_turns else [[name] for name in contenders]
+    for group in groups * (1 + restarts):
+        pipes = {}
+        for name in group:
+            pipes[name] = _start(contenders[name], (arguments, steps, warmup))
+            found.setdefault(name, Measured([], []))
+            _receive(pipes, found, name)
+        for number in range(rounds):
+            for name in list(pipes):
+                pipes[name].send(True)
+                _receive(pipes, found, name)
+            if in_turns:
+                speeds = {name: round(found[name].speeds[-1]) for name in pipes}
+                print(f"round {number + 1}", speeds, flush=True)
+                yield found
+        for pipe in pipes.values():
+            pipe.send(False)
+            pipe.close()
+        if not in_turns:
+            print(group[0], found[group[0]].speeds, flush=True)
+            yield found
+
+
+def _start(contender: Contender, arguments: tuple[Any, ...]):
+    """Starts a contender's process; it tells at the other end how it gets on."""
     context = multiprocessing.get_context("spawn")
-    pipes, first, peak = {}, {}, {}
-    speeds: dict[str, list[float]] = {name: [] for name in contenders}
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    for name, contender in contenders.items():
-        here, there = context.Pipe()
-        # The C library reads this when a process starts. `experiments` set it for themselves.
-        os.environ["GLIBC_TUNABLES"] = TUNABLES if contender[1].get("huge_pages") else ""
-        target = (contender, arguments, steps, warmup, there)
-        context.Process(target=_work, args=target, daemon=True).start()
-        there.close()  # so that a contender that dies is noticed, with its traceback above
-        pipes[name] = here
-        first[name] = here.recv()
-    for number in range(rounds):
-        for name, pipe in pipes.items():
-            pipe.send(True)
-            done, elapsed, peak[name] = pipe.recv()
-            speeds[name].append(done / elapsed)
-            seconds[name].append(elapsed / steps)
-        print(f"round {number + 1}", {n: round(s[-1]) for n, s in speeds.items()}, flush=True)
-    for pipe in pipes.values():
-        pipe.send(False)
-    return {n: Measured(speeds[n], seconds[n], first[n], peak[n]) for n in contenders}
+    here, there = context.Pipe()
+    # The C library reads this when a process starts. `experiments` set it for themselves.
+    os.environ["GLIBC_TUNABLES"] = TUNABLES if contender[1].get("huge_pages") else ""
+    context.Process(target=_work, args=(contender, *arguments, there), daemon=True).start()
+    there.close()  # so that a contender that dies is noticed
+    return here
+
+
+def _receive(pipes: dict[str, Any], found: dict[str, Measured], name: str) -> None:
+    """Notes down what a contender says; drops it where it has failed."""
+    measured = found[name]
+    try:
+        said = pipes[name].recv()
+    except EOFError:
+        said = "its process died"
+    if isinstance(said, str):
+        print(f"{name} failed: {said}", flush=True)
+        found[name] = measured._replace(failure=said)
+        pipes.pop(name).close()
+    elif isinstance(said, float):
+        found[name] = measured._replace(first_step=said)
+    else:
+        done, elapsed, steps, peak = said
+        found[name] = measured._replace(
+            speeds=[*measured.speeds, done / elapsed],
+            seconds=[*measured.seconds, elapsed / steps],
+            peak_bytes=peak,
+        )
+
+
+def complete(found: Mapping[str, Measured]) -> dict[str, Measured]:
+    """Those that have not failed."""
+    return {name: measured for name, measured in found.items() if not measured.failure}
+
+
+def device() -> tuple[str, float]:
+    """The accelerator's name and its peak, from a process that leaves it alone; a CPU has none."""
+    try:
+        query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+        told = subprocess.run(query, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return "CPU", 0.0
+    name = told.split("\n")[0]
+    return name, next((peak for part, peak in PEAKS.items() if part in name), 0.0)
 
 
 def ratios(found: Mapping[str, Measured], name: str, reference: str) -> str:
@@ -83,16 +152,32 @@ def ratios(found: Mapping[str, Measured], name: str, reference: str) -> str:
 
 def _work(contender, arguments, steps, warmup, connection) -> None:
     function, options = contender
-    started = time.perf_counter()
-    run = function(*arguments, options)
-    next(run)
-    connection.send(time.perf_counter() - started)
-    for _ in range(warmup):
-        next(run)
-    while connection.recv():
+    try:
         started = time.perf_counter()
-        done = sum(next(run) for _ in range(steps))
-        connection.send((done, time.perf_counter() - started, peak_bytes(options)))
+        run = function(*arguments, options)
+        _, wait = next(run)
+        wait()
+        connection.send(time.perf_counter() - started)
+        _make(run, warmup)
+        while connection.recv():
+            started = time.perf_counter()
+            done = _make(run, steps)
+            elapsed = time.perf_counter() - started
+            connection.send((done, elapsed, steps, peak_bytes(options)))
+    except Exception as error:  # whatever a contender may raise: the others go on
+        traceback.print_exc()
+        connection.send(f"{type(error).__name__}: {str(error).strip()}".split("\n")[0][:200])
+
+
+def _make(run: Iterator[Step], steps: int) -> int:
+    """Makes some steps, and is back when the last one is done."""
+    done, wait = 0, None
+    for _ in range(steps):
+        units, wait = next(run)
+        done += units
+    if wait is not None:
+        wait()
+    return done
 
 
 def peak_bytes(options: Mapping[str, Any]) -> int:

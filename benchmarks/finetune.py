@@ -10,15 +10,15 @@ the same order, already tokenised, in batches of the config's size; ours holds a
 """
 
 import argparse
+import functools
 import json
 import os
-import platform
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contenders import Contender, measure, ratios
+from benchmarks.contenders import Contender, Step, complete, device, measure, ratios
 from benchmarks.finetune_tasks import PEERS, make_task, padded
 from biobert_jax.interop.load import load_checkpoint
 
@@ -26,8 +26,8 @@ EPOCHS = 20  # planned; no measurement reaches their end
 STEPS = 2000  # of the learning rate's schedule
 
 
-def ours(task_name: str, init: str, data: str, options: dict[str, Any]) -> Iterator[int]:
-    """Yields the real tokens of each step once it is done."""
+def ours(task_name: str, init: str, data: str, options: dict[str, Any]) -> Iterator[Step]:
+    """Our training step, and the loader."""
     import jax
     import numpy as np
 
@@ -44,7 +44,7 @@ def ours(task_name: str, init: str, data: str, options: dict[str, Any]) -> Itera
     from biobert_jax.training.state import make_init, make_train_step
 
     checkpoint = load_checkpoint(init)
-    compute = Compute(dtype=options["dtype"], unroll=options["unroll"])
+    compute = Compute(**{name: options[name] for name in ("dtype", "unroll", "remat")})
     task, config = make_task(task_name, checkpoint, data, compute)
     optimizer, schedule = make_optimizer(config.optimizer, STEPS)
     state = jax.jit(make_init(task, optimizer))(0)
@@ -58,11 +58,13 @@ def ours(task_name: str, init: str, data: str, options: dict[str, Any]) -> Itera
     plan = packing.plan(examples, shuffled_epochs(len(examples), EPOCHS, 0))
     rows = rows_for_sequences(plan, config.batch.sequences)
     for batch in iterate(PackedBatches(examples, plan, task.features, rows, rows)):
-        state, metrics = step(state, {k: np.asarray(v) for k, v in batch.items()})
-        yield int(metrics["tokens"])
+        arrays = {k: np.asarray(v) for k, v in batch.items()}
+        state, metrics = step(state, arrays)
+        tokens = int((arrays["segment_ids"] > 0).sum())
+        yield tokens, functools.partial(jax.block_until_ready, metrics)
 
 
-def peer(task_name: str, init: str, data: str, options: dict[str, Any]) -> Iterator[int]:
+def peer(task_name: str, init: str, data: str, options: dict[str, Any]) -> Iterator[Step]:
     """transformers' model for the task, padded to the longest sequence of each batch."""
     import torch
     import transformers
@@ -75,39 +77,46 @@ def peer(task_name: str, init: str, data: str, options: dict[str, Any]) -> Itera
     model = getattr(transformers, PEERS[task_name]).from_pretrained(
         init, **({} if labels is None else {"num_labels": labels})
     )
-    model.train()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model.to(device).train()
     decay = [p for n, p in model.named_parameters() if "LayerNorm" not in n and "bias" not in n]
     rest = [p for n, p in model.named_parameters() if "LayerNorm" in n or "bias" in n]
     optimizer = torch.optim.AdamW(
         [{"params": decay, "weight_decay": 0.01}, {"params": rest, "weight_decay": 0.0}],
         lr=config.optimizer.learning_rate,
+        fused=device == "cuda",
     )
-    half = torch.autocast("cpu", torch.bfloat16, enabled=options["dtype"] == "bfloat16")
+    half = torch.autocast(device, torch.bfloat16, enabled=options["dtype"] == "bfloat16")
     examples, size = task.examples("train"), config.batch.sequences
     order = shuffled_epochs(len(examples), EPOCHS, 0)
     for first in range(0, len(order) - size, size):
         batch = padded([examples[i] for i in order[first : first + size]], task.features)
+        tensors = {name: torch.from_numpy(values).to(device) for name, values in batch.items()}
         with half:
-            loss = model(**{name: torch.from_numpy(values) for name, values in batch.items()}).loss
+            loss = model(**tensors).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-        yield int(batch["attention_mask"].sum())
+        tokens = int(batch["attention_mask"].sum())
+        yield tokens, torch.cuda.synchronize if device == "cuda" else lambda: None
 
 
-FLOAT32 = {"dtype": "float32"}
-OURS = FLOAT32 | {"row_lengths": 1, "unroll": 0, "huge_pages": True}
+PEER = {"dtype": "float32", "library": "torch"}
+OURS = {"dtype": "float32", "unroll": 0, "remat": "none", "row_lengths": 1, "huge_pages": True}
 CONTENDERS: dict[str, Contender] = {
-    "transformers float32": (peer, FLOAT32),
-    "transformers float32, huge pages": (peer, FLOAT32 | {"huge_pages": True}),
-    "transformers bfloat16": (peer, {"dtype": "bfloat16"}),
+    "transformers float32": (peer, PEER),
+    "transformers float32, huge pages": (peer, PEER | {"huge_pages": True}),
+    "transformers bfloat16": (peer, PEER | {"dtype": "bfloat16"}),
     "ours": (ours, OURS),
+    "ours, bfloat16": (ours, OURS | {"dtype": "bfloat16", "unroll": 1}),
     "ours, rows twice as long": (ours, OURS | {"row_lengths": 2}),
     "ours, layers looped over": (ours, OURS | {"unroll": 1}),
+    "ours, remat dots": (ours, OURS | {"remat": "dots"}),
     "ours, default memory": (ours, OURS | {"huge_pages": False}),
 }
-REFERENCE = "transformers float32"
+ON_A_GPU = ("transformers float32", "transformers bfloat16", "ours", "ours, bfloat16")
+ON_A_CPU = tuple(name for name in CONTENDERS if name != "ours, bfloat16")
 
 
 def main() -> None:
@@ -117,28 +126,36 @@ def main() -> None:
     parser.add_argument(
         "--data", required=True, help="a folder: train.tsv, ...; folds of such; SQuAD JSON"
     )
-    parser.add_argument("--contenders", nargs="+", default=list(CONTENDERS), choices=CONTENDERS)
+    parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, help="default: all")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=12, help="steps a round")
     parser.add_argument("--warmup", type=int, default=3)
+    parser.add_argument("--restarts", type=int, default=0, help="of each process, all again")
     parser.add_argument("--json", type=Path, help="also write the numbers here")
     args = parser.parse_args()
 
-    chosen = {name: CONTENDERS[name] for name in args.contenders}
+    name, _ = device()
+    on_cpu = name == "CPU"
+    reference = "transformers float32" if on_cpu else "transformers bfloat16"
+    chosen = {key: CONTENDERS[key] for key in args.contenders or (ON_A_CPU if on_cpu else ON_A_GPU)}
+    # This process may hold the GPU too: no contender is to count on all of its memory.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    numbers = (args.rounds, args.steps, args.warmup)
     arguments = (args.task, args.init, args.data)
-    found = measure(chosen, arguments, args.rounds, args.steps, args.warmup)
+    for found in measure(chosen, arguments, *numbers, on_cpu, args.restarts):
+        if args.json:
+            known = {key: measured._asdict() for key, measured in found.items()}
+            text = json.dumps({"task": args.task, "device": name, "found": known}, indent=2)
+            args.json.write_text(text + "\n")
 
-    machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
-    print(f"\n{args.task}; {machine}; real tokens/s")
-    print(f"{'':34}{'median':>8}{'min':>8}{'max':>8}   ratio to {REFERENCE} (min-max)")
-    for name, measured in found.items():
+    print(f"\n{args.task}; {name}, {os.cpu_count()} cores; real tokens/s")
+    print(f"{'':34}{'median':>8}{'min':>8}{'max':>8}   ratio to {reference} (min-max)")
+    known = complete(found)
+    for key, measured in known.items():
         values = measured.speeds
-        ratio = ratios(found, name, REFERENCE) if REFERENCE in found else ""
+        ratio = ratios(found, key, reference) if reference in known else ""
         median = statistics.median(values)
-        print(f"{name:34}{median:8.0f}{min(values):8.0f}{max(values):8.0f}   {ratio}")
-    if args.json:
-        numbers = {name: measured._asdict() for name, measured in found.items()}
-        args.json.write_text(json.dumps({"task": args.task, "found": numbers}, indent=2) + "\n")
+        print(f"{key:34}{median:8.0f}{min(values):8.0f}{max(values):8.0f}   {ratio}")
 
 
 if __name__ == "__main__":

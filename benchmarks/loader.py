@@ -1,6 +1,6 @@
 """How fast the loader alone makes pre-training batches, and how full its rows are.
 
-python -m benchmarks.loader --shards CORPUS_FOLDER [CORPUS_FOLDER ...] [--json FILE]
+python -m benchmarks.loader --shards FOLDER [FOLDER ...] [--pace SECONDS] [--json FILE]
 
 Batches have the paper's 131,072 positions, in packed rows of 512 and of 128. Real tokens are all
 that is not padding; `unpacked` is their share in the original's form, an instance a row.
@@ -12,6 +12,9 @@ main process's seconds a batch and the workers' shared out. `wall` is what was s
 as it was. Both are means over as many batches as a block has rows, in which each stream makes one
 more block; not evenly, for all begin together. The first batch is not in them: each stream makes
 its first block for it, and `first` is what that takes, likewise shared out.
+
+With `--pace`, a device that takes that long for a step is imitated by sleeping, for as many batches
+as two more blocks have: `waits` is the share of the time in which it would have had no batch.
 """
 
 import argparse
@@ -52,6 +55,7 @@ class Measured(NamedTuple):
     batch_seconds: float
     wall_seconds: float
     first_seconds: float
+    wait_share: float | None  # %
 
 
 def make_task(folders: list[str], row_length: int, max_sequences: int) -> PretrainingTask:
@@ -87,12 +91,28 @@ def rows_of_blocks(
 ) -> tuple[float, float]:
     """Rows a block, and real tokens as a percentage of the positions."""
     dataset = task.stream(packing, blocks, range(blocks))
-    rows = [row for block in range(blocks) for row in dataset.rows_of(block)]
+    rows = [
+        row
+        for block in range(blocks)
+        for row in dataset.rows_of(block, list(dataset.examples_of(block)))
+    ]
     real = sum(int((row["segment_ids"] > 0).sum()) for row in rows)
     return len(rows) / blocks, 100 * real / (len(rows) * packing.row_length)
 
 
-def measure(folders: list[str], row_length: int, workers: int) -> Measured:
+def paced(batches: streams.Batches, count: int, pace: float) -> float:
+    """The share of the time, in %, that a device waits whose step takes `pace` seconds."""
+    waited = 0.0
+    for _ in range(count):
+        started = time.perf_counter()
+        next(batches)
+        left = pace - (time.perf_counter() - started)
+        waited += max(0.0, -left)
+        time.sleep(max(0.0, left))
+    return 100 * waited / (count * pace + waited)
+
+
+def measure(folders: list[str], row_length: int, workers: int, pace: float) -> Measured:
     """Takes batches until every stream has come to the end of a block and made another."""
     rows = POSITIONS // row_length
     task, packing = (
@@ -107,6 +127,7 @@ def measure(folders: list[str], row_length: int, workers: int) -> Measured:
     begun = clock()
     tokens = sum(int((next(batches)["segment_ids"] > 0).sum()) for _ in range(count))
     ended = clock()
+    wait_share = paced(batches, 2 * count, pace) if pace else None
     batches.close()
     main, inside, wall = (b - a for a, b in zip(begun, ended, strict=True))
     main_first, inside_first, _ = (b - a for a, b in zip(started, begun, strict=True))
@@ -120,6 +141,7 @@ def measure(folders: list[str], row_length: int, workers: int) -> Measured:
         batch_seconds=max(main, inside / max(1, workers)) / count,
         wall_seconds=wall / count,
         first_seconds=max(main_first, inside_first / max(1, workers)),
+        wait_share=wait_share,
     )
 
 
@@ -140,6 +162,7 @@ def print_table(rows: list[Measured]) -> None:
         "batch",
         "wall",
         "first",
+        "waits",
     )
     for name in columns:
         table.add_column(name, justify="right")
@@ -153,6 +176,7 @@ def print_table(rows: list[Measured]) -> None:
             f"{row.batch_seconds:.3f} s",
             f"{row.wall_seconds:.3f} s",
             f"{row.first_seconds:.1f} s",
+            "" if row.wait_share is None else f"{row.wait_share:.1f}%",
         )
     Console().print(table)
 
@@ -166,10 +190,11 @@ def main() -> None:
         "--row-lengths", nargs="+", type=int, choices=(512, 128), default=[512, 128]
     )
     parser.add_argument("--workers", nargs="+", type=int, default=(0, 1, 2))
+    parser.add_argument("--pace", type=float, default=0.0, help="seconds of an imitated step")
     parser.add_argument("--json", metavar="FILE")
     arguments = parser.parse_args()
     rows = [
-        measure(arguments.shards, row_length, workers)
+        measure(arguments.shards, row_length, workers, arguments.pace)
         for row_length in arguments.row_lengths
         for workers in arguments.workers
     ]

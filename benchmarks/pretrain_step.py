@@ -3,20 +3,21 @@
     python -m benchmarks.pretrain_step --size mini --rows 8 --row-length 128      # a CPU
     python -m benchmarks.pretrain_step --size base --rows 64 --row-length 512     # a GPU
 
-Two questions have a table each. Equal padded work: the same unpacked, padded batch for both, in
-sequences a second. Real tokens: our packed rows beside their padded ones, over the same documents.
-transformers is BertForPreTraining with SDPA as its Trainer would run it, AdamW, and on a GPU
-torch.compile and bfloat16 autocast; on a CPU its float32 and its bfloat16 are both shown.
-Documents: `--shards`, folders of `biobert corpus build`; without, the generated corpus. Weights are
-random: they change nothing about speed.
+The table answers two questions. Equal padded work: `ours, unpacked` and transformers read the
+same padded batches, in rows a second. Real tokens: our packed rows beside their padded ones, over
+the same documents. transformers is BertForPreTraining with SDPA as its Trainer would run it, AdamW,
+and on a GPU torch.compile and bfloat16 autocast; on a CPU its float32 and its bfloat16 are both
+shown. Documents: `--shards`, folders of `biobert corpus build`; without, the generated corpus.
+Weights are random: they change nothing about speed.
 """
 
 import argparse
 import dataclasses
+import functools
+import itertools
 import json
 import os
 import statistics
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.contenders import Measured, measure, ratios
+from benchmarks.contenders import Measured, Step, complete, device, measure, ratios
+from biobert_jax.models.flops import training_flops
 
 SIZES = {
     "mini": {"hidden_size": 384, "num_hidden_layers": 6, "intermediate_size": 1536},
@@ -32,10 +34,8 @@ SIZES = {
     "large": {"hidden_size": 1024, "num_hidden_layers": 24, "intermediate_size": 4096},
 }
 HEADS = {"mini": 12, "base": 12, "large": 16}
-PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "V100": 125e12}
-"""Dense bfloat16 (V100: float16) operations a second, by NVIDIA's data sheets."""
-
 MAX_PREDICTIONS = {128: 20, 512: 77}  # of a sequence, as Google's scripts and README have it
+BATCHES = 8  # different ones that a measurement goes through again and again
 
 
 def architecture(settings: dict[str, Any], vocab_size: int):
@@ -82,8 +82,8 @@ def batches(settings: dict[str, Any], compute: dict[str, Any], packed: bool):
     return task, streams.batches(stream, rows)
 
 
-def ours(settings: dict[str, Any], options: dict[str, Any]) -> Iterator[int]:
-    """Yields the real tokens of each step once it is done."""
+def ours(settings: dict[str, Any], options: dict[str, Any]) -> Iterator[Step]:
+    """Our training step."""
     import jax
     import numpy as np
 
@@ -96,26 +96,28 @@ def ours(settings: dict[str, Any], options: dict[str, Any]) -> Iterator[int]:
 
     compute = dict(options["compute"])
     if compute.get("attention", "auto") == "auto":
-        kind = (platform_here(), compute["dtype"], 0.1, compute.get("dropout", "hash"))
+        rate = options.get("attention_dropout", 0.1)
+        kind = (platform_here(), compute["dtype"], rate, compute.get("dropout", "hash"))
         compute["attention"] = attention.choose(*kind)
     task, source = batches(settings, compute, options["packed"])
-    if options.get("dropout") == 0.0:
-        config = dataclasses.replace(task.model.config, attention_probs_dropout_prob=0.0)
+    if "attention_dropout" in options:
+        rate = options["attention_dropout"]
+        config = dataclasses.replace(task.model.config, attention_probs_dropout_prob=rate)
         task.model = task.model.clone(config=config)
     optimizer, schedule = make_optimizer(defaults().optimizer, 100_000)
     state = jax.jit(make_init(task, optimizer))(0)
     step = jax.jit(make_train_step(task, optimizer, schedule, 0), donate_argnums=0)
-    for batch in source:
+    for tokens, batch in cycle(source):
         if options.get("project_all"):
             ids = np.full_like(batch["input_ids"], IGNORED)
             np.put_along_axis(ids, batch["masked_lm_positions"], batch["masked_lm_ids"], axis=1)
             batch = {k: v for k, v in batch.items() if k != "masked_lm_positions"}
             batch["masked_lm_ids"] = ids
         state, metrics = step(state, batch)
-        yield int(metrics["tokens"])
+        yield tokens, functools.partial(jax.block_until_ready, metrics)
 
 
-def peer(settings: dict[str, Any], options: dict[str, Any]) -> Iterator[int]:
+def peer(settings: dict[str, Any], options: dict[str, Any]) -> Iterator[Step]:
     """transformers' BertForPreTraining, one padded sequence a row."""
     import numpy as np
     import torch
@@ -127,7 +129,7 @@ def peer(settings: dict[str, Any], options: dict[str, Any]) -> Iterator[int]:
     model = transformers.BertForPreTraining(config).to(device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=device == "cuda")
     forward = torch.compile(model) if device == "cuda" else model
-    for batch in source:
+    for tokens, batch in cycle(source):
         labels = np.full_like(batch["input_ids"], -100)
         real = batch["masked_lm_ids"] >= 0
         row, _ = np.nonzero(real)
@@ -146,9 +148,18 @@ def peer(settings: dict[str, Any], options: dict[str, Any]) -> Iterator[int]:
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        if device == "cuda":
-            torch.cuda.synchronize()
-        yield int(arrays["attention_mask"].sum())
+        yield tokens, torch.cuda.synchronize if device == "cuda" else lambda: None
+
+
+def cycle(source: Iterator[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The first batches again and again, each with its real tokens.
+
+    Made beforehand: what is measured is the step. `benchmarks.loader` measures the loader.
+    """
+    first = list(itertools.islice(source, BATCHES))
+    source.close()
+    tokens = [int((batch["segment_ids"] > 0).sum()) for batch in first]
+    return itertools.cycle(zip(tokens, first, strict=True))
 
 
 def contenders(dtype: str, on_cpu: bool) -> dict[str, Any]:
@@ -174,58 +185,45 @@ def contenders(dtype: str, on_cpu: bool) -> dict[str, Any]:
         "ours, layers unrolled": of(compute={"unroll": 0}),
         "ours, remat dots": of(compute={"remat": "dots"}),
         "ours, remat full": of(compute={"remat": "full"}),
-        "ours, no attention dropout": of(dropout=0.0),
+        "ours, no attention dropout": of(attention_dropout=0.0),
     }
     if not on_cpu:
         out["ours, attention by pallas_gpu"] = of(compute={"attention": "pallas_gpu"})
-        out["ours, no attention dropout, cudnn"] = of(dropout=0.0, compute={"attention": "cudnn"})
+        cudnn = {"attention": "cudnn"}
+        out["ours, no attention dropout, cudnn"] = of(attention_dropout=0.0, compute=cudnn)
     else:
         out["ours, default memory"] = of(huge_pages=False)
     return out
 
 
 def print_tables(found: dict[str, Measured], settings: dict[str, Any], reference: str) -> None:
-    from biobert_jax.models.flops import training_flops
-
-    console = Console()
+    console = Console(width=140)  # of a log file too
     length, rows = settings["row_length"], settings["rows"]
-    config = architecture(settings, settings["vocab_size"])
-    # What the original gathers; that transformers projects every position is its own affair.
-    flops = training_flops(config, rows, length, round(0.15 * length), 1)
     table = Table(title=f"{settings['size']}, {rows} rows of {length}, {settings['device']}")
-    for name in ("", "real tokens/s", "ratio (range)", "rows/s", "MFU", "GB", "first step, s"):
-        table.add_column(name, justify="right" if name else "left")
+    for name in ("", "real tokens/s", "ratio (range)", "rows/s", "ratio", "MFU", "GB", "1st step"):
+        table.add_column(name, justify="right" if name else "left", no_wrap=True)
+    known = reference in complete(found)
     for name, measured in found.items():
+        if not measured.speeds:
+            table.add_row(name, measured.failure)
+            continue
         seconds = statistics.median(measured.seconds)
-        share = f"{flops / seconds / settings['peak']:.1%}" if settings["peak"] else (
-            f"{flops / seconds / 1e9:,.0f} GFLOP/s"
-        )  # fmt: skip
+        done = settings["flops"] / seconds
         table.add_row(
             name,
             f"{statistics.median(measured.speeds):,.0f}",
-            ratios(found, name, reference) if reference in found else "",
+            ratios(found, name, reference) if known else "",
             f"{rows / seconds:,.1f}",
-            share,
+            f"{statistics.median(found[reference].seconds) / seconds:.2f}" if known else "",
+            f"{done / settings['peak']:.1%}" if settings["peak"] else f"{done / 1e9:,.0f} GFLOP/s",
             f"{measured.peak_bytes / 1e9:.2f}",
-            f"{measured.first_step:.1f}",
+            f"{measured.first_step:.1f} s",
         )
     console.print(table)
     console.print(
-        f"ratio: of real tokens a second to {reference}'s. Rows/s of 'ours, unpacked' and of "
-        "transformers are for equal padded work."
+        f"Ratios are to {reference}: of real tokens a second, of the rounds; and of rows a second, "
+        "which is equal padded work for 'ours, unpacked' only."
     )
-
-
-def device() -> tuple[str, float]:
-    """The accelerator's name and its peak, from a process that leaves it alone; a CPU has none."""
-    try:
-        query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-        name = subprocess.run(query, capture_output=True, text=True, check=True).stdout.split("\n")[
-            0
-        ]
-    except (OSError, subprocess.CalledProcessError):
-        return "CPU", 0.0
-    return name, next((peak for part, peak in PEAKS.items() if part in name), 0.0)
 
 
 def main() -> None:
@@ -238,6 +236,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=8, help="steps a round")
     parser.add_argument("--warmup", type=int, default=2)
+    parser.add_argument("--restarts", type=int, default=0, help="of each process, all again")
     parser.add_argument("--json", type=Path, help="also write the numbers here")
     args = parser.parse_args()
 
@@ -246,15 +245,21 @@ def main() -> None:
     everything = contenders(dtype, name == "CPU")
     chosen = {key: everything[key] for key in args.contenders or everything}
     settings = {"size": args.size, "rows": args.rows, "row_length": args.row_length}
-    settings |= {"shards": args.shards, "device": name, "peak": peak}
+    settings |= {"shards": args.shards, "device": name, "peak": peak, "dtype": dtype}
     settings["vocab_size"] = batches(settings, {}, packed=False)[0].model.config.vocab_size
-    # Several contenders share one GPU: none may take all of its memory at the start.
+    # What the original gathers; that transformers projects every position is its own affair.
+    predicted = round(0.15 * args.row_length)
+    config = architecture(settings, settings["vocab_size"])
+    settings["flops"] = training_flops(config, args.rows, args.row_length, predicted, 1)
+    # This process may hold the GPU too: no contender is to count on all of its memory.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    found = measure(chosen, (settings,), args.rounds, args.steps, args.warmup)
+    numbers = (args.rounds, args.steps, args.warmup)
+    for found in measure(chosen, (settings,), *numbers, name == "CPU", args.restarts):
+        if args.json:  # all the time: a command may be ended from outside
+            known = {key: measured._asdict() for key, measured in found.items()}
+            text = json.dumps({"settings": settings, "found": known}, indent=2)
+            args.json.write_text(text + "\n")
     print_tables(found, settings, f"transformers {dtype}")
-    if args.json:
-        numbers = {key: measured._asdict() for key, measured in found.items()}
-        args.json.write_text(json.dumps({"settings": settings, "found": numbers}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

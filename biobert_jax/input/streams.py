@@ -4,12 +4,16 @@ Row r of every batch comes from stream r. Stream r reads blocks r, r + R, r + 2R
 list of examples that is a function of its number alone. It packs each block by itself, and gives
 its rows one by one. So the batches are the same for any number of processes and workers, and a
 position in the data is two integers a stream.
+
+All streams begin with a block together and come to its end at about the same time. So that batches
+take equally long to make, each row that is taken pays for a part of its stream's next block.
 """
 
+import itertools
 import multiprocessing.connection
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import grain
@@ -19,7 +23,7 @@ from absl import flags
 from biobert_jax.input.loader import Packing, evaluation_order
 from biobert_jax.input.packing import Example, Feature, lay_out
 
-MakeBlock = Callable[[int], Sequence[Example]]
+MakeBlock = Callable[[int], Iterable[Example]]
 
 _PLACE = "place"
 """Travels with each row: the block that it is from, and how many rows of it are then read."""
@@ -40,7 +44,7 @@ class RowStreams(grain.IterDataset):
         """Describes the rows; nothing is read yet.
 
         Args:
-          make_block: gives the examples of a block by its number.
+          make_block: gives the examples of a block by its number, made as they are asked for.
           packing: how they become rows.
           features: how each entry of an example is laid down.
           streams: rows R of a global batch.
@@ -79,9 +83,12 @@ class RowStreams(grain.IterDataset):
         del sequential_slice
         self._own, self._places = self._own[sl], self._places[sl]
 
-    def rows_of(self, block: int) -> list[dict[str, np.ndarray]]:
-        """Packs a block, longest sequences first, and shuffles its rows."""
-        examples = self._make_block(block)
+    def examples_of(self, block: int) -> Iterable[Example]:
+        """The examples of a block."""
+        return self._make_block(block)
+
+    def rows_of(self, block: int, examples: Sequence[Example]) -> list[dict[str, np.ndarray]]:
+        """Packs the examples of a block, longest sequences first, and shuffles its rows."""
         plan = self._packing.plan(examples, evaluation_order(examples))
         order = np.random.default_rng((self._seed, block)).permutation(len(plan))
         batch = lay_out(
@@ -100,32 +107,61 @@ class RowStreams(grain.IterDataset):
 class _RowIterator(grain.DatasetIterator):
     def __init__(self, dataset: RowStreams, places: Sequence[tuple[int, int]], streams: int):
         super().__init__()
-        self._dataset, self._streams = dataset, streams
         self._turn = 0
-        self._places = [list(place) for place in places]  # the next block and row of each stream
-        self._rows: list[list[dict[str, np.ndarray]] | None] = [None] * len(places)
+        self._readers = [_Reader(dataset, streams, *place) for place in places]
 
     def __next__(self) -> dict[str, np.ndarray]:
-        turn = self._turn
-        place = self._places[turn]
-        if self._rows[turn] is None:
-            self._rows[turn] = self._dataset.rows_of(place[0])
-        while place[1] >= len(self._rows[turn]):  # a block may have no row at all
-            place[0] += self._streams
-            place[1] = 0
-            self._rows[turn] = self._dataset.rows_of(place[0])
-        row = self._rows[turn][place[1]]
-        place[1] += 1
-        self._turn = (turn + 1) % len(self._places)
-        return row | {_PLACE: np.array(place, np.int64)}
+        reader = self._readers[self._turn]
+        self._turn = (self._turn + 1) % len(self._readers)
+        row = reader.next_row()
+        return row | {_PLACE: np.array(reader.place, np.int64)}
 
     def get_state(self) -> dict[str, Any]:
-        return {"turn": self._turn, "places": [list(place) for place in self._places]}
+        return {"turn": self._turn, "places": [list(reader.place) for reader in self._readers]}
 
     def set_state(self, state: dict[str, Any]) -> None:
         self._turn = state["turn"]
-        self._places = [list(place) for place in state["places"]]
-        self._rows = [None] * len(self._places)
+        for reader, place in zip(self._readers, state["places"], strict=True):
+            reader.move(*place)
+
+
+class _Reader:
+    """One stream: a block's rows, and what is made of the next one."""
+
+    def __init__(self, dataset: RowStreams, streams: int, block: int, row: int):
+        self._dataset, self._streams = dataset, streams
+        self.move(block, row)
+
+    def move(self, block: int, row: int) -> None:
+        self._block, self._row = block, row
+        self._rows: list[dict[str, np.ndarray]] | None = None
+
+    @property
+    def place(self) -> tuple[int, int]:
+        return self._block, self._row
+
+    def next_row(self) -> dict[str, np.ndarray]:
+        if self._rows is None:
+            self._made, self._coming = [], iter(self._dataset.examples_of(self._block))
+            self._finish()
+        while self._row >= len(self._rows):  # a block may have no row at all
+            self._block, self._row = self._block + self._streams, 0
+            self._finish()
+        row = self._rows[self._row]
+        self._row += 1
+        # As many examples of the next block as make it about as far as this one.
+        left = len(self._rows) - self._row
+        missing = self._expected - len(self._made)
+        self._made += itertools.islice(self._coming, max(0, -(-missing // (left + 1))))
+        return row
+
+    def _finish(self) -> None:
+        """Packs the block that is being made, and begins with the next one."""
+        examples = [*self._made, *self._coming]
+        self._rows = self._dataset.rows_of(self._block, examples)
+        self._expected = len(examples)
+        self._made = []
+        self._coming = iter(self._dataset.examples_of(self._block + self._streams))
 
 
 class Batches:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import jax
@@ -17,7 +17,8 @@ from biobert_jax.models.heads import PretrainingModel
 from biobert_jax.tasks.losses import count_labels, cross_entropy_sum
 from biobert_jax.tasks.pretraining_instances import InstanceOptions, Pieces, Sentences, instances
 
-DOCUMENTS_PER_BLOCK = 64
+ROWS_PER_BLOCK = 64  # about; enough to pack well, and not too much to make before a first batch
+PIECES_PER_WORD = 1.5  # of PubMed in BERT's cased vocabulary
 EVALUATION_SEED = 20_190_125  # the evaluation's masks are the same for every run
 
 
@@ -39,12 +40,17 @@ class Subset:
     Attributes:
       corpus: where they are.
       documents: their numbers.
-      weight: how often blocks come from here, relative to the other subsets.
+      weight: how much of the text that is read comes from here, relative to the other subsets.
     """
 
     corpus: Corpus
     documents: np.ndarray
     weight: float = 1.0
+
+    def documents_for(self, pieces: float) -> int:
+        """How many documents have about as many pieces."""
+        words = float(np.asarray(self.corpus.words)[self.documents].mean())
+        return max(1, round(pieces / (PIECES_PER_WORD * max(1.0, words))))
 
     def sentences(self, number: int) -> Sentences:
         document = self.corpus[int(self.documents[number])]
@@ -80,8 +86,9 @@ def subset(
 class Blocks:
     """Examples by block number, mixed from several subsets by weight.
 
-    In every `PERIOD` blocks each subset has its share to within one; within a subset documents come
-    in a new random order each epoch.
+    All blocks have about as much text, however long a subset's documents are. In every `PERIOD`
+    blocks each subset has its share to within one; within a subset documents come in a new random
+    order each epoch.
     """
 
     subsets: Sequence[Subset]
@@ -99,19 +106,23 @@ class Blocks:
         rank = np.zeros(self.PERIOD, int)
         for index in range(len(self.subsets)):
             rank[pattern == index] = np.arange((pattern == index).sum())
+        pieces = ROWS_PER_BLOCK * self.options.max_length
+        sizes = [chosen.documents_for(pieces) for chosen in self.subsets]
+        object.__setattr__(self, "_sizes", sizes)
         object.__setattr__(self, "_pattern", pattern)
         object.__setattr__(self, "_rank", rank)
         object.__setattr__(self, "_order", {})
 
-    def __call__(self, block: int) -> list[Example]:
+    def __call__(self, block: int) -> Iterator[Example]:
+        """Makes the examples of a block, a document at a time."""
         period, place = divmod(block, self.PERIOD)
         index = int(self._pattern[place])
         number = period * int((self._pattern == index).sum()) + int(self._rank[place])
         chosen = self.subsets[index]
         count = len(chosen.documents)
         rng = np.random.default_rng((self.seed, 2, block))
-        out: list[Example] = []
-        for position in range(number * DOCUMENTS_PER_BLOCK, (number + 1) * DOCUMENTS_PER_BLOCK):
+        size = self._sizes[index]
+        for position in range(number * size, (number + 1) * size):
             epoch, at = divmod(position, count)
             current = int(self._epoch_order(index, epoch, count)[at])
 
@@ -121,8 +132,7 @@ class Blocks:
                 return chosen.sentences((current + shift) % count)
 
             document = chosen.sentences(current)
-            out.extend(instances(document, another, self.options, self.pieces, rng))
-        return out
+            yield from instances(document, another, self.options, self.pieces, rng)
 
     def _epoch_order(self, index: int, epoch: int, count: int) -> np.ndarray:
         """The latest permutation of each subset is kept: streams pass through epochs together."""

@@ -104,9 +104,12 @@ def _train_and_evaluate(config, task, workdir, initial_params, mesh):
     positions = data.rows * config.batch.row_length
     progress = Progress(total_steps, first_step, positions, main)
 
-    def advance() -> Any:
+    def fetch() -> Any:
+        return to_devices(next(data.batches), mesh)
+
+    def advance(batch: Any) -> Any:
         nonlocal state
-        state, metrics = train_step(state, to_devices(next(data.batches), mesh))
+        state, metrics = train_step(state, batch)
         return metrics
 
     def report(step: int, metrics: Mapping[str, Any]) -> None:
@@ -142,7 +145,7 @@ def _train_and_evaluate(config, task, workdir, initial_params, mesh):
     distributed.beat(first_step)  # from here on, a lack of progress is noticed
     try:
         steps = range(first_step + 1, total_steps + 1)
-        if not run_steps(steps, advance, report, due, save, checkpoints, progress):
+        if not run_steps(steps, fetch, advance, report, due, save, checkpoints, progress):
             return None
 
         # ---- The end: keep the last state, score it, and test the one that selection names.

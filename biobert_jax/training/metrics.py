@@ -160,7 +160,7 @@ class Progress:
 
         self._positions = positions
         self._started = time.perf_counter()
-        self._since, self._tokens, self._steps = self._started, 0, 0
+        self._since, self._tokens, self._steps, self._waited = self._started, 0, 0, 0.0
         self._total, self._first = total_steps, first_step
         self._active = active
         console = Console(file=sys.stderr)
@@ -182,6 +182,10 @@ class Progress:
         self._steps += 1
         self._bar.update(self._task, advance=1)
 
+    def waited(self, seconds: float) -> None:
+        """Notes how long the device may have been idle for want of a batch."""
+        self._waited += seconds
+
     def interval(self, step: int, averages: Mapping[str, float]) -> dict[str, float]:
         """Reports since the last call; returns the speeds for throughput.jsonl."""
         now = time.perf_counter()
@@ -190,12 +194,15 @@ class Progress:
             "real_tokens_per_second": self._tokens / elapsed,
             "seconds_per_step": elapsed / max(1, self._steps),
             "padding_share": 1 - self._tokens / max(1, self._steps * self._positions),
+            "input_wait_share": self._waited / elapsed,
         }
-        self._since, self._tokens, self._steps = now, 0, 0
+        self._since, self._tokens, self._steps, self._waited = now, 0, 0, 0.0
         self._text = (
             f"loss {averages['loss']:.4f}  {speeds['real_tokens_per_second']:,.0f} real tokens/s  "
             f"padding {speeds['padding_share']:.1%}"
         )
+        if speeds["input_wait_share"] > 0.02:
+            self._text += f"  waiting for data {speeds['input_wait_share']:.1%}"
         self._bar.update(self._task, description=self._text)
         if self._active and self._lines:
             left = (self._total - step) * speeds["seconds_per_step"]
@@ -205,6 +212,7 @@ class Progress:
     def pause(self) -> None:
         """Restarts the interval, so that evaluation and saving do not count as training."""
         self._since, self._tokens, self._steps = time.perf_counter(), 0, 0
+        self._waited = 0.0
 
     def close(self) -> None:
         self._bar.stop()

@@ -21,8 +21,8 @@ def bert_schedule(peak: float, warmup_steps: int, total_steps: int) -> optax.Sch
 
     def schedule(step: jax.Array) -> jax.Array:
         step = jnp.asarray(step, jnp.float32)
-        warmup = step / jnp.maximum(1, warmup_steps)
-        decay = 1.0 - jnp.minimum(step, total_steps) / total_steps
+        warmup = step * _inverse(warmup_steps)
+        decay = jnp.maximum(total_steps - step, 0) * _inverse(total_steps)
         return peak * jnp.where(step < warmup_steps, warmup, decay)
 
     return schedule
@@ -33,11 +33,21 @@ def linear_schedule(peak: float, warmup_steps: int, total_steps: int) -> optax.S
 
     def schedule(step: jax.Array) -> jax.Array:
         step = jnp.asarray(step, jnp.float32)
-        warmup = step / jnp.maximum(1, warmup_steps)
-        left = (total_steps - step) / jnp.maximum(1, total_steps - warmup_steps)
+        warmup = step * _inverse(warmup_steps)
+        left = (total_steps - step) * _inverse(total_steps - warmup_steps)
         return peak * jnp.where(step < warmup_steps, warmup, jnp.clip(left, 0.0, 1.0))
 
     return schedule
+
+
+def _inverse(steps: Any) -> jax.Array:
+    """1 / steps (of 0: 1).
+
+    Schedules are products of what is exact: a division by a constant and one by a number that is
+    data, as in training.trials, or a sum that some programs contract with a product, would give
+    rates that differ in their last bit between a run and the same run as a trial.
+    """
+    return jnp.float32(1) / jnp.maximum(1, steps).astype(jnp.float32)
 
 
 def scale_by_bert_adam(

@@ -1,6 +1,7 @@
 """The order of things around a training step, for one run and for several together."""
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,8 @@ logger = logging.getLogger(__name__)
 
 def run_steps(
     steps: range,
-    advance: Callable[[], Any],
+    fetch: Callable[[], Any],
+    advance: Callable[[Any], Any],
     report: Callable[[int, Any], None],
     due: Callable[[int], Callable[[], None] | None],
     save: Callable[[], None],
@@ -26,13 +28,15 @@ def run_steps(
 
     Args:
       steps: their numbers.
-      advance: starts a step and returns its metrics, which may still be on the device.
+      fetch: gives the next batch.
+      advance: starts a step on it and returns its metrics, which may still be on the device.
       report: told a step's number and its metrics on the host; where nothing calls for it sooner,
         once the next step has started.
       due: what is to be done after a step besides, if anything; all steps are reported by then.
       save: saves the state; for SIGTERM, after which nothing else happens.
       checkpoints: where `save` saves.
-      progress: its clock stops while something is due.
+      progress: its clock stops while something is due; told how long the device may have waited
+        for a batch.
 
     Returns:
       False where SIGTERM ended the steps early, saved.
@@ -47,7 +51,12 @@ def run_steps(
 
     with Preemption() as preemption:
         for step in steps:
-            metrics = advance()
+            began = time.perf_counter()
+            batch = fetch()
+            # A device that still has the last step to do has not waited for this batch.
+            if pending is not None and all(x.is_ready() for x in jax.tree.leaves(pending[1])):
+                progress.waited(time.perf_counter() - began)
+            metrics = advance(batch)
             settle()
             pending = (step, metrics)
             if step == steps.start:

@@ -135,9 +135,12 @@ def train_trials(
     positions = sum(own.rows for own in planned) * config.batch.row_length
     progress = Progress(total_steps, first_step, positions, True)
 
-    def advance() -> Any:
+    def fetch() -> Any:
+        return jax.device_put(next(iterator), spread)
+
+    def advance(batch: Any) -> Any:
         nonlocal state
-        state, metrics = step_fn(state, jax.device_put(next(iterator), spread), numbers)
+        state, metrics = step_fn(state, batch, numbers)
         return metrics
 
     def report(step: int, metrics: Mapping[str, Any]) -> None:
@@ -173,7 +176,7 @@ def train_trials(
 
     try:
         going = range(first_step + 1, total_steps + 1)
-        if not run_steps(going, advance, report, due, save, checkpoints, progress):
+        if not run_steps(going, fetch, advance, report, due, save, checkpoints, progress):
             return None
         save()
         checkpoints.wait()

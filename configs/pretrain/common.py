@@ -24,6 +24,7 @@ def pretraining(variant: str, steps: int, keep_steps: tuple[int, ...] = ()):
     config.dataset = ml_collections.ConfigDict()
     config.dataset.name = ""
     # (folder, weight) of each corpus that `biobert corpus build` made; none: the generated corpus.
+    # Weights say how much of the text that is read comes from each, relative to each other.
     config.dataset.corpora = ()
     config.dataset.max_words = 0  # of all corpora together, in proportion; 0: all
     config.dataset.held_out = 1000  # documents of each corpus that evaluation reads

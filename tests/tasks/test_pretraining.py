@@ -107,18 +107,22 @@ def test_a_position_is_that_of_all_streams():
 
 
 def test_every_epoch_is_different_and_complete():
-    chosen, _ = subset(corpus(64), held_out=0)
+    class OneBlock(Subset):
+        def documents_for(self, pieces):
+            return len(self.documents)
+
+    chosen = OneBlock(corpus(64), np.arange(64))
     blocks = Blocks(
         [chosen], InstanceOptions(max_length=512, max_predictions=77), Pieces.of(VOCABULARY), 0
     )
-    first, second = blocks(0), blocks(1)  # 64 documents a block: an epoch each
+    first, second = list(blocks(0)), list(blocks(1))
     assert not all(
         np.array_equal(a["input_ids"], b["input_ids"]) for a, b in zip(first, second, strict=False)
     )
     for block in (first, second):
         pieces = sum(len(e["input_ids"]) for e in block)
         assert pieces >= sum(len(d.ids) for d in chosen.corpus.documents)
-    same_again = blocks(0)
+    same_again = list(blocks(0))
     for a, b in zip(first, same_again, strict=True):
         same(a, b)
 
@@ -133,6 +137,25 @@ def test_corpora_are_mixed_by_weight():
         expected = blocks._pattern[number]
         real = np.concatenate([e["masked_lm_ids"] for e in blocks(number)])
         assert ((real >= 200).mean() > 0.5) == bool(expected)
+
+
+def test_corpora_are_mixed_by_text_however_long_their_documents_are():
+    rng = np.random.default_rng(0)
+
+    def documents(sentences, count, low):
+        ids = [rng.integers(low, low + 100, 12 * sentences).astype(np.int32) for _ in range(count)]
+        starts = 12 * np.arange(sentences, dtype=np.int32)
+        out = [TokenDocument(str(n), i, starts, 8 * sentences) for n, i in enumerate(ids)]
+        return Subset(MemoryCorpus(out), np.arange(count))
+
+    blocks = Blocks(
+        [documents(4, 200, 100), documents(80, 20, 200)], OPTIONS, Pieces.of(VOCABULARY), 0
+    )
+    pieces = [sum(len(e["input_ids"]) for e in blocks(number)) for number in range(12)]
+    of_kind = [np.mean([n for n, k in zip(pieces, blocks._pattern, strict=False) if k == kind])
+               for kind in (0, 1)]  # fmt: skip
+    # A document has 20 times as much; short ones get more from others, as random second segments.
+    assert 0.5 < of_kind[1] / of_kind[0] < 1.5
 
 
 def test_smaller_subsets_are_contained_in_larger_ones():

@@ -120,10 +120,12 @@ def test_a_full_disk_is_told_with_the_path(tmp_path):
 def test_progress_measures_training_alone(capsys):
     progress = Progress(total_steps=10, first_step=0, positions=100, active=True)
     progress.step(999)
+    progress.waited(5)
     progress.pause()
     started = time.perf_counter()
     progress.step(60)
     progress.step(80)
+    progress.waited(0.01)
     time.sleep(0.02)
     speeds = progress.interval(2, {"loss": 0.5})
     elapsed = time.perf_counter() - started
@@ -134,3 +136,5 @@ def test_progress_measures_training_alone(capsys):
     line = capsys.readouterr().err
     assert "step 2/10" in line
     assert "padding 30.0%" in line
+    assert 0 < speeds["input_wait_share"] == pytest.approx(0.005 / speeds["seconds_per_step"])
+    assert "waiting for data" in line
