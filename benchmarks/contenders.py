@@ -55,9 +55,11 @@ def measure(
     in_turns: bool = True,
     restarts: int = 0,
 ) -> Iterator[dict[str, Measured]]:
-    """Runs `rounds` rounds of `steps` steps of each contender, after `warmup` steps.
+    """Runs `rounds` rounds of `steps` steps of each contender, each after `warmup` steps.
 
-    One that fails is left out from then on; the others go on.
+    The steps before a round are not counted: the first ones of a process that has waited are slow
+    where the machine has taken back what it did not use, libraries' pages among it. A contender
+    that fails is left out from then on; the others go on.
 
     Args:
       contenders: by name.
@@ -158,8 +160,8 @@ def _work(contender, arguments, steps, warmup, connection) -> None:
         _, wait = next(run)
         wait()
         connection.send(time.perf_counter() - started)
-        _make(run, warmup)
         while connection.recv():
+            _make(run, warmup)
             started = time.perf_counter()
             done = _make(run, steps)
             elapsed = time.perf_counter() - started

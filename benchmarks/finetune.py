@@ -112,7 +112,7 @@ CONTENDERS: dict[str, Contender] = {
     "ours, bfloat16": (ours, OURS | {"dtype": "bfloat16", "unroll": 1}),
     "ours, rows twice as long": (ours, OURS | {"row_lengths": 2}),
     "ours, layers looped over": (ours, OURS | {"unroll": 1}),
-    "ours, remat dots": (ours, OURS | {"remat": "dots"}),
+    "ours, remat dots": (ours, OURS | {"remat": "dots", "unroll": 1}),
     "ours, default memory": (ours, OURS | {"huge_pages": False}),
 }
 ON_A_GPU = ("transformers float32", "transformers bfloat16", "ours", "ours, bfloat16")
@@ -129,7 +129,7 @@ def main() -> None:
     parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, help="default: all")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=12, help="steps a round")
-    parser.add_argument("--warmup", type=int, default=3)
+    parser.add_argument("--warmup", type=int, default=4, help="steps before each round")
     parser.add_argument("--restarts", type=int, default=0, help="of each process, all again")
     parser.add_argument("--json", type=Path, help="also write the numbers here")
     args = parser.parse_args()

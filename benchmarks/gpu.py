@@ -58,7 +58,9 @@ def parts(args: argparse.Namespace) -> dict[str, list[str]]:
         out[name] = step(name, size, rows, length, *MAIN)
     out["run"] = pretraining(args, "auto")
     out["run-pallas_gpu"] = pretraining(args, "pallas_gpu")
-    out["ablation"] = step("ablation", "base", SHAPES["base", 512], 512)
+    rows = str(SHAPES["base", 512])
+    out["ablation"] = ["benchmarks.pretrain_ablation", "--size", "base", "--rows", rows]
+    out["ablation"] += ["--row-length", "512", "--shards", *args.shards, *numbers("ablation")]
     out["loader"] = ["benchmarks.loader", "--shards", *args.shards, "--pace", "0.16"]
     out["loader"] += ["--workers", "0", "8", *numbers("loader")]
     if args.init and args.data:

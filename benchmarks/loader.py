@@ -1,6 +1,6 @@
 """How fast the loader alone makes pre-training batches, and how full its rows are.
 
-python -m benchmarks.loader --shards FOLDER [FOLDER ...] [--pace SECONDS] [--json FILE]
+    python -m benchmarks.loader --shards FOLDER [FOLDER ...] [--pace SECONDS] [--json FILE]
 
 Batches have the paper's 131,072 positions, in packed rows of 512 and of 128. Real tokens are all
 that is not padding; `unpacked` is their share in the original's form, an instance a row.

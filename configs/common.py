@@ -44,7 +44,8 @@ def defaults() -> ml_collections.ConfigDict:
     config.compute.attention = "auto"  # | xla | cudnn | pallas_tpu | pallas_gpu
     config.compute.dropout = "hash"  # where masks come from: hash | rbg | threefry
     config.compute.remat = "none"  # compute again in the backward pass: none | dots | full
-    # Layers in one turn of the compiled loop; 0: all; -1: all on a CPU, one elsewhere.
+    # Layers in one turn of the compiled loop; 0: all, which leaves remat without effect; -1: all on
+    # a CPU without remat, one elsewhere.
     config.compute.unroll = -1
 
     # The axes multiply to the number of devices; -1 takes what the others leave. `fsdp` spreads

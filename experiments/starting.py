@@ -120,7 +120,9 @@ def compute(config: Any, platform: str | None = None) -> Compute:
             )
     platform = platform or platform_here()
     if options.unroll < 0:
-        options = dataclasses.replace(options, unroll=0 if platform == "cpu" else 1)
+        # Without a loop XLA finds out that what is computed again is there already, and keeps it.
+        loop = platform != "cpu" or options.remat != "none"
+        options = dataclasses.replace(options, unroll=int(loop))
     if options.attention == "auto":
         rate = config.model.dropout
         chosen = attention.choose(platform, options.dtype, rate, options.dropout)

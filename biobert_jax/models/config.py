@@ -88,7 +88,8 @@ class Compute:
       dropout: a name of `dropout.GENERATORS`. The masks differ, their statistics do not.
       remat: a name of `encoder.REMAT_POLICIES`: what of a layer is computed again in the backward
         pass instead of being kept.
-      unroll: how many layers one turn of the compiled loop holds; 0 means all.
+      unroll: how many layers one turn of the compiled loop holds; 0 means all, and then remat saves
+        nothing.
     """
 
     dtype: str = "float32"
