@@ -130,6 +130,8 @@ def test_beats_keep_it_alive():
 def test_time_in_which_the_program_itself_was_stopped_does_not_count():
     """As when a laptop sleeps, or Ctrl-Z is pressed."""
     body = (
+        "import warnings\n"
+        "warnings.simplefilter('ignore')\n"  # of fork with threads, from Python 3.12 on
         "pid = os.fork()\n"
         "if pid == 0:\n"
         "    os.kill(os.getppid(), signal.SIGSTOP)\n"
