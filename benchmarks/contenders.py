@@ -5,6 +5,7 @@ machine's speed meets all of them. On a GPU, whose memory a waiting process woul
 one after the other. Ratios are taken between rounds of one number, and their spread over rounds.
 """
 
+import json
 import multiprocessing
 import os
 import resource
@@ -13,6 +14,7 @@ import subprocess
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from biobert_jax.training.memory import TUNABLES
@@ -22,7 +24,6 @@ Step = tuple[int, Callable[[], Any]]
 
 Contender = tuple[Callable[..., Iterator[Step]], dict[str, Any]]
 """A generator function of steps, and its options; `huge_pages` and `library` are read here."""
-
 
 PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "V100": 125e12}
 """Dense bfloat16 (V100: float16) operations a second, by NVIDIA's data sheets."""
@@ -66,8 +67,7 @@ def measure(
       arguments: that each generator function takes before its options.
       rounds, steps, warmup: how much.
       in_turns: a round of each at a time; else all rounds of one before the next one starts.
-      restarts: how often all of that is done again, in new processes. Of one program on a CPU some
-        processes are a fifth faster than others for as long as they live.
+      restarts: how often all of that is done again, in new processes.
 
     Yields:
       What is known so far, of all that have been begun: after each round, or each contender.
@@ -91,6 +91,8 @@ def measure(
         for pipe in pipes.values():
             pipe.send(False)
             pipe.close()
+        for process in multiprocessing.active_children():
+            process.join(60)  # it gives a GPU's memory back only then
         if not in_turns:
             print(group[0], found[group[0]].speeds, flush=True)
             yield found
@@ -127,6 +129,16 @@ def _receive(pipes: dict[str, Any], found: dict[str, Measured], name: str) -> No
             seconds=[*measured.seconds, elapsed / steps],
             peak_bytes=peak,
         )
+
+
+def save(path: Path | None, found: Mapping[str, Measured], **about: Any) -> None:
+    """Writes what is known so far as JSON, where a path is given.
+
+    All the time, since a command may be ended from outside.
+    """
+    if path is not None:
+        known = {name: measured._asdict() for name, measured in found.items()}
+        path.write_text(json.dumps({**about, "found": known}, indent=2) + "\n", encoding="utf-8")
 
 
 def complete(found: Mapping[str, Measured]) -> dict[str, Measured]:

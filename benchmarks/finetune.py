@@ -11,14 +11,13 @@ the same order, already tokenised, in batches of the config's size; ours holds a
 
 import argparse
 import functools
-import json
 import os
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contenders import Contender, Step, complete, device, measure, ratios
+from benchmarks.contenders import Contender, Step, complete, device, measure, ratios, save
 from benchmarks.finetune_tasks import PEERS, make_task, padded
 from biobert_jax.interop.load import load_checkpoint
 
@@ -143,10 +142,7 @@ def main() -> None:
     numbers = (args.rounds, args.steps, args.warmup)
     arguments = (args.task, args.init, args.data)
     for found in measure(chosen, arguments, *numbers, on_cpu, args.restarts):
-        if args.json:
-            known = {key: measured._asdict() for key, measured in found.items()}
-            text = json.dumps({"task": args.task, "device": name, "found": known}, indent=2)
-            args.json.write_text(text + "\n")
+        save(args.json, found, task=args.task, device=name)
 
     print(f"\n{args.task}; {name}, {os.cpu_count()} cores; real tokens/s")
     print(f"{'':34}{'median':>8}{'min':>8}{'max':>8}   ratio to {reference} (min-max)")

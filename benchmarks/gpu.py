@@ -7,7 +7,8 @@ time leaves the others alone. `--only` and `--minutes` cut it to what a lease al
 the commands. DIR/summary.md tells what was found so far: MFU and speed beside transformers, days
 for the paper's 200K steps, input wait, attention kernels; `--only` without a name prints it.
 
-`--rehearse` runs the same parts in small shapes, to try the command itself, on a CPU too.
+`--rehearse` runs the same parts in small shapes, to try the command itself; on a CPU too, without
+what only a GPU has.
 """
 
 import argparse
@@ -23,7 +24,6 @@ from typing import Any
 from benchmarks.contenders import device
 
 PAPER_STEPS, PAPER_POSITIONS, PAPER_DAYS = 200_000, 131_072, 5.0  # on eight V100
-MAIN = ("transformers bfloat16", "ours", "ours, unpacked", "ours, attention by pallas_gpu")
 SHAPES = {  # rows of a batch, by size and row length; of a few tens of GB
     ("base", 512): 64,
     ("base", 128): 256,
@@ -38,15 +38,11 @@ def parts(args: argparse.Namespace) -> dict[str, list[str]]:
     def numbers(name: str) -> list[str]:
         return ["--json", str(args.out / f"{name}.json")]
 
-    def step(name: str, size: str, rows: int, length: int, *names: str) -> list[str]:
+    def step(module: str, name: str, size: str, rows: int, length: int) -> list[str]:
         if args.rehearse:
             size, rows, length = "mini", 2, 128
-            names = tuple(name for name in names if name not in args.missing)
-        chosen = ["--contenders", *names] if names else []
         shape = ["--size", size, "--rows", str(rows), "--row-length", str(length)]
-        rounds = ["--rounds", "2", "--steps", "1"] if args.rehearse else ["--steps", "20"]
-        shards = ["--shards", *args.shards]
-        return ["benchmarks.pretrain_step", *shape, *shards, *rounds, *chosen, *numbers(name)]
+        return [module, *shape, "--shards", *args.shards, *numbers(name)]
 
     attention = ["--rows", "2", "--row-length", "128"] if args.rehearse else ["--sweep"]
     out = {
@@ -55,14 +51,18 @@ def parts(args: argparse.Namespace) -> dict[str, list[str]]:
     }
     for (size, length), rows in SHAPES.items():
         name = f"{size}-{length}"
-        out[name] = step(name, size, rows, length, *MAIN)
+        rounds = ["--rounds", "2", "--steps", "1"] if args.rehearse else ["--steps", "20"]
+        out[name] = step("benchmarks.pretrain_step", name, size, rows, length) + rounds
     out["run"] = pretraining(args, "auto")
-    out["run-pallas_gpu"] = pretraining(args, "pallas_gpu")
-    rows = str(SHAPES["base", 512])
-    out["ablation"] = ["benchmarks.pretrain_ablation", "--size", "base", "--rows", rows]
-    out["ablation"] += ["--row-length", "512", "--shards", *args.shards, *numbers("ablation")]
-    out["loader"] = ["benchmarks.loader", "--shards", *args.shards, "--pace", "0.16"]
-    out["loader"] += ["--workers", "0", "8", *numbers("loader")]
+    if not args.on_cpu:
+        out["run-pallas_gpu"] = pretraining(args, "pallas_gpu")
+    rows = SHAPES["base", 512]
+    out["ablation"] = step("benchmarks.pretrain_ablation", "ablation", "base", rows, 512)
+    out["loader"] = ["benchmarks.loader", "--shards", *args.shards, *numbers("loader")]
+    out["loader"] += ["--pace", "0.01" if args.rehearse else "0.16"]
+    out["loader"] += (
+        ["--row-lengths", "512", "--workers", "0"] if args.rehearse else (["--workers", "0", "8"])
+    )
     if args.init and args.data:
         model = ["--init", args.init, "--data", args.data]
         small = ["--rounds", "2", "--steps", "2"] if args.rehearse else ["--steps", "50"]
@@ -70,7 +70,7 @@ def parts(args: argparse.Namespace) -> dict[str, list[str]]:
         small = ["--trials", "2", "--sentences", "40", "--epochs", "1"] if args.rehearse else []
         out["trials"] = ["benchmarks.trials", *model, "--at-once", "0", *small, *numbers("trials")]
     if args.rehearse:
-        del out["run-pallas_gpu"], out["ablation"], out["loader"]
+        out["ablation"] += ["--turns", "1"]
     return out
 
 
@@ -108,13 +108,12 @@ def read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def summary(out: Path, parts: dict[str, list[str]]) -> str:
+def summary(out: Path) -> str:
     """Markdown for docs/results.md from what the parts have left."""
     lines = [f"On {device()[0]}.", ""]
-    for name in parts:
-        found = read(out / f"{name}.json")
-        if "settings" in found:
-            lines += [f"### {name}", "", *steps_table(found), ""]
+    for size, length in SHAPES:
+        if found := read(out / f"{size}-{length}.json"):
+            lines += [f"### {size}-{length}", "", *steps_table(found), ""]
     for folder in sorted(out.glob("run-*/")):
         path = folder / "throughput.jsonl"
         if not path.is_file():
@@ -183,8 +182,7 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="show the commands and end")
     parser.add_argument("--rehearse", action="store_true", help="the same in small shapes")
     args = parser.parse_args()
-    on_cpu = device()[0] == "CPU"
-    args.missing = ("ours, attention by pallas_gpu",) if on_cpu else ()
+    args.on_cpu = device()[0] == "CPU"
     everything = parts(args)
     wanted = list(everything) if args.only is None else args.only
     if unknown := set(wanted) - set(everything):
@@ -193,7 +191,7 @@ def main() -> None:
         for name in wanted:
             print(f"{name}: python -m {' '.join(everything[name])}")
         return
-    if on_cpu and not args.rehearse:
+    if args.on_cpu and not args.rehearse:
         parser.error("no NVIDIA GPU here; --rehearse tries the command in small shapes")
     args.out.mkdir(parents=True, exist_ok=True)
     # Several processes share the GPU in turn, and compile much of the same.
@@ -204,8 +202,8 @@ def main() -> None:
         ended = run(name, everything[name], args.out, left) if left > 10 else "no time left"
         print(f"{name}: {ended}", flush=True)
         # Each time: a lease may end in the middle of a part.
-        (args.out / "summary.md").write_text(summary(args.out, everything), encoding="utf-8")
-    print(summary(args.out, everything))
+        (args.out / "summary.md").write_text(summary(args.out), encoding="utf-8")
+    print(summary(args.out))
 
 
 if __name__ == "__main__":

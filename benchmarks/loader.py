@@ -10,7 +10,7 @@ machine does not count. A core's speed is real tokens by that time. `batch` is h
 can be there where each worker and the main process have a core to themselves: the larger of the
 main process's seconds a batch and the workers' shared out. `wall` is what was seen, on the machine
 as it was. Both are means over as many batches as a block has rows, in which each stream makes one
-more block; not evenly, for all begin together. The first batch is not in them: each stream makes
+more block. The first batch is not in them: each stream makes
 its first block for it, and `first` is what that takes, likewise shared out.
 
 With `--pace`, a device that takes that long for a step is imitated by sleeping, for as many batches

@@ -9,12 +9,10 @@ of a difference is chance. Ratios are those within a turn, of real tokens a seco
 and the range of the middle half. Memory is what the compiler plans for temporaries.
 """
 
-import argparse
 import itertools
 import json
 import statistics
 import time
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -23,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.contenders import device
-from benchmarks.pretraining import MAX_PREDICTIONS, SIZES, make_step
+from benchmarks.pretraining import argument_parser, make_step, settings_of
 from biobert_jax.training.memory import use_huge_pages
 
 REFERENCE = "ours"
@@ -57,19 +55,13 @@ def variants(dtype: str, unroll: int) -> dict[str, dict[str, Any]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", choices=SIZES, default="mini")
-    parser.add_argument("--rows", type=int, default=8, help="of a batch")
-    parser.add_argument("--row-length", type=int, choices=MAX_PREDICTIONS, default=128)
-    parser.add_argument("--shards", nargs="*", default=[], metavar="DIR")
+    parser = argument_parser(__doc__.splitlines()[0])
     parser.add_argument("--turns", type=int, default=6, help="of each variant")
-    parser.add_argument("--json", type=Path, help="also write the numbers here")
     args = parser.parse_args()
 
     name, _ = device()
     on_cpu = name == "CPU"
-    settings = {"size": args.size, "rows": args.rows, "row_length": args.row_length}
-    settings |= {"shards": args.shards, "device": name}
+    settings = settings_of(args) | {"device": name}
     running, memory, compiling = {}, {}, {}
     speeds: dict[str, list[float]] = {}
     for key, options in variants("float32" if on_cpu else "bfloat16", 0 if on_cpu else 1).items():

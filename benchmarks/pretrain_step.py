@@ -13,27 +13,24 @@ Documents: `--shards`, folders of `biobert corpus build`; without, the generated
 random: they change nothing about speed.
 """
 
-import argparse
 import functools
 import itertools
-import json
 import os
 import statistics
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.contenders import Measured, Step, complete, device, measure, ratios
+from benchmarks.contenders import Measured, Step, complete, device, measure, ratios, save
 from benchmarks.pretraining import (
-    MAX_PREDICTIONS,
-    SIZES,
     architecture,
+    argument_parser,
     batches_of,
     first_batches,
     make_step,
+    settings_of,
 )
 from biobert_jax.models.flops import training_flops
 
@@ -131,25 +128,19 @@ def print_tables(found: dict[str, Measured], settings: dict[str, Any], reference
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", choices=SIZES, default="mini")
-    parser.add_argument("--rows", type=int, default=8, help="of a batch")
-    parser.add_argument("--row-length", type=int, choices=MAX_PREDICTIONS, default=128)
-    parser.add_argument("--shards", nargs="*", default=[], metavar="DIR")
+    parser = argument_parser(__doc__.splitlines()[0])
     parser.add_argument("--contenders", nargs="+", help="default: all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=8, help="steps a round")
     parser.add_argument("--warmup", type=int, default=4, help="steps before each round")
     parser.add_argument("--restarts", type=int, default=0, help="of each process, all again")
-    parser.add_argument("--json", type=Path, help="also write the numbers here")
     args = parser.parse_args()
 
     name, peak = device()
     dtype = "float32" if name == "CPU" else "bfloat16"
     everything = contenders(dtype, name == "CPU")
     chosen = {key: everything[key] for key in args.contenders or everything}
-    settings = {"size": args.size, "rows": args.rows, "row_length": args.row_length}
-    settings |= {"shards": args.shards, "device": name, "peak": peak, "dtype": dtype}
+    settings = settings_of(args) | {"device": name, "peak": peak, "dtype": dtype}
     settings["vocab_size"] = batches_of(settings, {}, packed=False)[0].model.config.vocab_size
     # What the original gathers; that transformers projects every position is its own affair.
     predicted = round(0.15 * args.row_length)
@@ -159,10 +150,7 @@ def main() -> None:
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     numbers = (args.rounds, args.steps, args.warmup)
     for found in measure(chosen, (settings,), *numbers, name == "CPU", args.restarts):
-        if args.json:  # all the time: a command may be ended from outside
-            known = {key: measured._asdict() for key, measured in found.items()}
-            text = json.dumps({"settings": settings, "found": known}, indent=2)
-            args.json.write_text(text + "\n")
+        save(args.json, found, settings=settings)
     print_tables(found, settings, f"transformers {dtype}")
 
 

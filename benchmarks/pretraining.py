@@ -1,8 +1,10 @@
 """The pre-training step that benchmarks measure, on real documents or the generated corpus."""
 
+import argparse
 import dataclasses
 import itertools
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,22 @@ SIZES = {
 HEADS = {"mini": 12, "base": 12, "large": 16}
 MAX_PREDICTIONS = {128: 20, 512: 77}  # of a sequence, as Google's scripts and README have it
 BATCHES = 8  # different ones that a measurement goes through again and again
+
+
+def argument_parser(description: str) -> argparse.ArgumentParser:
+    """A command line with what `settings_of` reads, and `--json`."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--size", choices=SIZES, default="mini")
+    parser.add_argument("--rows", type=int, default=8, help="of a batch")
+    parser.add_argument("--row-length", type=int, choices=MAX_PREDICTIONS, default=128)
+    parser.add_argument("--shards", nargs="*", default=[], metavar="DIR")
+    parser.add_argument("--json", type=Path, help="also write the numbers here")
+    return parser
+
+
+def settings_of(args: argparse.Namespace) -> dict[str, Any]:
+    """What is measured: size, rows, row_length, shards."""
+    return {name: getattr(args, name) for name in ("size", "rows", "row_length", "shards")}
 
 
 def architecture(settings: dict[str, Any], vocab_size: int):

@@ -18,7 +18,7 @@ from biobert_jax.tasks.losses import count_labels, cross_entropy_sum
 from biobert_jax.tasks.pretraining_instances import InstanceOptions, Pieces, Sentences, instances
 
 ROWS_PER_BLOCK = 64  # about; enough to pack well, and not too much to make before a first batch
-PIECES_PER_WORD = 1.5  # of PubMed in BERT's cased vocabulary
+PIECES_PER_WORD = 1.5  # about; docs/pretraining.md has what was measured on PubMed
 EVALUATION_SEED = 20_190_125  # the evaluation's masks are the same for every run
 
 

@@ -12,7 +12,7 @@ from benchmarks import gpu
 
 def arguments(out: Path, rehearse: bool = False) -> argparse.Namespace:
     return argparse.Namespace(
-        out=out, shards=["shards"], init="init", data="data", rehearse=rehearse, missing=()
+        out=out, shards=["shards"], init="init", data="data", rehearse=rehearse, on_cpu=rehearse
     )
 
 
@@ -43,7 +43,10 @@ def test_summary_has_mfu_and_the_papers_days(tmp_path):
         for s in (9.0, 0.432, 0.432)  # the first interval has the compilation
     ]
     (tmp_path / "run-auto" / "throughput.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    told = gpu.summary(tmp_path, gpu.parts(arguments(tmp_path)))
+    # Other parts leave other numbers.
+    (tmp_path / "ablation.json").write_text('{"settings": {"size": "base"}, "speeds": {}}')
+    (tmp_path / "loader.json").write_text("[]")
+    told = gpu.summary(tmp_path)
     assert "| ours | 119 | 2.00 | 60 | 3.00 | 40.0% | 2.0 | 4.97 |" in told
     assert "| broken | ValueError: no |" in told
     assert "run-auto: 100,000 real tokens/s, 0.432 s a step, input wait at most 0.10%, 1.00" in told

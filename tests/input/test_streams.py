@@ -82,8 +82,7 @@ def test_a_position_goes_on_anywhere_in_a_block(at):
 
 
 def test_blocks_without_a_row_are_passed_over():
-    blocks = {
-        int(next(iterator)["place"][0]) for iterator in [rows(Source({0, 3, 4}))] for _ in range(90)
-    }
+    iterator = rows(Source(empty={0, 3, 4}))
+    blocks = {int(next(iterator)["place"][0]) for _ in range(90)}
     assert not blocks & {0, 3, 4}
     assert {1, 2, 6, 7, 5} <= blocks
