@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from biobert_jax.training.memory import TUNABLES
+from biobert_jax.training.huge_pages import TUNABLES
 
 Step = tuple[int, Callable[[], Any]]
 """What a step that was started gets done (real tokens), and what waits for its end."""

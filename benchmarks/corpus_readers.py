@@ -20,10 +20,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from biobert_jax.corpora.documents import Document
-from biobert_jax.corpora.jats import read_jats
-from biobert_jax.corpora.plain import read_lines
-from biobert_jax.corpora.pubmed import index_pubmed_file, read_pubmed
+from biobert_jax.corpora.readers.documents import Document
+from biobert_jax.corpora.readers.jats import read_jats
+from biobert_jax.corpora.readers.plain import read_lines
+from biobert_jax.corpora.readers.pubmed import index_pubmed_file, read_pubmed
 from biobert_jax.text.sentences import split_sentences
 
 READERS: dict[str, Callable[[Path], Iterator[Document]]] = {

@@ -90,9 +90,9 @@ def _qa(
 ) -> tuple[Task, ml_collections.ConfigDict]:
     from biobert_jax.datasets.qa import QaSplits, load_splits
     from biobert_jax.models.heads import SpanClassifier
-    from biobert_jax.tasks.qa import QaTask
-    from biobert_jax.tasks.qa_answers import Decoding
-    from biobert_jax.tasks.qa_windows import Windowing
+    from biobert_jax.tasks.qa.answers import Decoding
+    from biobert_jax.tasks.qa.task import QaTask
+    from biobert_jax.tasks.qa.windows import Windowing
     from configs.qa.common import qa
 
     config = qa("squad", "span", "")

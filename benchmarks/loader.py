@@ -29,13 +29,13 @@ from rich.console import Console
 from rich.table import Table
 
 from biobert_jax.corpora.mixture import open_corpora
-from biobert_jax.corpora.shards import ShardedCorpus
-from biobert_jax.input import streams
+from biobert_jax.corpora.store import ShardedCorpus
+from biobert_jax.input import row_streams as streams
 from biobert_jax.input.loader import Packing
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import PretrainingModel
-from biobert_jax.tasks.pretraining import PretrainingTask, subset
-from biobert_jax.tasks.pretraining_instances import InstanceOptions
+from biobert_jax.tasks.pretraining.instances import InstanceOptions
+from biobert_jax.tasks.pretraining.task import PretrainingTask, subset
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 POSITIONS = 131_072

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from benchmarks.contenders import device
 from benchmarks.pretraining import argument_parser, make_step, settings_of
-from biobert_jax.training.memory import use_huge_pages
+from biobert_jax.training.huge_pages import use_huge_pages
 
 REFERENCE = "ours"
 STEPS = 4  # of a turn that count

@@ -32,7 +32,7 @@ from benchmarks.pretraining import (
     make_step,
     settings_of,
 )
-from biobert_jax.models.flops import training_flops
+from biobert_jax.analysis.flops import training_flops
 
 
 def ours(settings: dict[str, Any], options: dict[str, Any]) -> Iterator[Step]:

@@ -45,15 +45,15 @@ def architecture(settings: dict[str, Any], vocab_size: int):
 def batches_of(settings: dict[str, Any], compute: dict[str, Any], packed: bool):
     """The task and its endless batches: the same documents whether packed or not."""
     from biobert_jax.corpora import mixture
-    from biobert_jax.corpora.shards import ShardedCorpus
-    from biobert_jax.input import streams
+    from biobert_jax.corpora.store import ShardedCorpus
+    from biobert_jax.input import row_streams as streams
     from biobert_jax.input.loader import Packing
     from biobert_jax.models.config import Compute
     from biobert_jax.models.heads import PretrainingModel
-    from biobert_jax.tasks.pretraining import PretrainingTask, subset
-    from biobert_jax.tasks.pretraining_instances import InstanceOptions
-    from biobert_jax.text.vocabulary import train_vocabulary
+    from biobert_jax.tasks.pretraining.instances import InstanceOptions
+    from biobert_jax.tasks.pretraining.task import PretrainingTask, subset
     from biobert_jax.text.wordpiece import WordPieceTokenizer
+    from biobert_jax.text.wordpiece_trainer import train_vocabulary
 
     if settings["shards"]:
         corpora = [ShardedCorpus(folder) for folder in settings["shards"]]

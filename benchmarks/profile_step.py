@@ -19,11 +19,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.finetune_tasks import make_task
+from biobert_jax.analysis.flops import training_flops
 from biobert_jax.input.loader import PackedBatches, Packing, rows_for_sequences, shuffled_epochs
 from biobert_jax.interop.load import load_checkpoint
 from biobert_jax.models.config import Compute
-from biobert_jax.models.flops import training_flops
-from biobert_jax.training.memory import use_huge_pages
+from biobert_jax.training.huge_pages import use_huge_pages
 from biobert_jax.training.optimizer import make_optimizer
 from biobert_jax.training.state import make_init, make_train_step
 

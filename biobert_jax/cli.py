@@ -78,7 +78,7 @@ def convert(args: argparse.Namespace) -> None:
 
     checkpoint = inference.load(args.source)
     if args.vocab:
-        from biobert_jax.interop.vocabulary import change_vocabulary
+        from biobert_jax.interop.vocabulary_transfer import change_vocabulary
         from biobert_jax.text.wordpiece import load_vocabulary
 
         checkpoint = change_vocabulary(checkpoint, list(load_vocabulary(args.vocab)))

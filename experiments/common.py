@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from absl import app, flags
 from ml_collections import config_flags
 
-from biobert_jax.training.memory import use_huge_pages
+from biobert_jax.training.huge_pages import use_huge_pages
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment, e.g. configs/ner/s800.py")
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; one that exists is resumed.")
@@ -34,7 +34,7 @@ def launch(main: Callable[[list[str]], None]) -> NoReturn:
     use_huge_pages()
 
     def together(argv: list[str]) -> None:
-        from biobert_jax.training.distributed import told_to_others
+        from biobert_jax.cluster.job import told_to_others
 
         with told_to_others():
             main(argv)
@@ -78,7 +78,7 @@ def setup() -> None:
     """Logging, the compilation cache, and the other processes where there are any."""
     import jax
 
-    from biobert_jax.training import distributed
+    from biobert_jax.cluster import job as distributed
 
     # Milliseconds since the launch stand on every line: a slow start shows where it is slow.
     form = "%(levelname).1s %(relativeCreated)6.0f ms  %(message)s"

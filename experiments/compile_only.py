@@ -20,14 +20,14 @@ def run(config, name: str) -> None:
     jax.config.update("jax_platforms", "cpu")
     import numpy as np
 
+    from biobert_jax.analysis.compile_only import compile_only, find_topology
+    from biobert_jax.analysis.compile_report import print_compilation
+    from biobert_jax.analysis.flops import training_flops
     from biobert_jax.corpora.mixture import MemoryCorpus
-    from biobert_jax.models.flops import training_flops
     from biobert_jax.models.heads import PretrainingModel
-    from biobert_jax.reports.compilation import print_compilation
-    from biobert_jax.tasks.pretraining import PretrainingTask, Subset
-    from biobert_jax.tasks.pretraining_instances import InstanceOptions
+    from biobert_jax.tasks.pretraining.instances import InstanceOptions
+    from biobert_jax.tasks.pretraining.task import PretrainingTask, Subset
     from biobert_jax.text.wordpiece import SPECIAL_TOKENS
-    from biobert_jax.training.ahead_of_time import compile_only, find_topology
     from experiments import starting
 
     common.setup()

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from biobert_jax.training.memory import use_huge_pages
+from biobert_jax.training.huge_pages import use_huge_pages
 from experiments import common, ner, pretrain
 
 CONFIG = Path(__file__).parent.parent / "configs" / "demo.py"
@@ -30,7 +30,7 @@ def main(argv):
 
 def run(config, workdir):
     from biobert_jax.datasets.ner import load_splits
-    from biobert_jax.datasets.synthetic import documents
+    from biobert_jax.datasets.synthetic.corpus import documents
     from biobert_jax.evaluation.baselines import Dictionary, majority
     from biobert_jax.evaluation.ner import read_predictions
     from biobert_jax.inference.annotate import annotate, load_annotator
@@ -85,11 +85,11 @@ def run(config, workdir):
 
 def make_corpora(config, workdir, shards):
     """Writes PubMed files and labelled sentences, and makes shards of the former."""
-    from biobert_jax.corpora.build import BuildOptions, build_corpus
-    from biobert_jax.corpora.inputs import ReaderOptions
-    from biobert_jax.corpora.vocabularies import train_from_files
-    from biobert_jax.datasets.synthetic import documents, ner_splits
-    from biobert_jax.datasets.synthetic_files import write_ner, write_pubmed
+    from biobert_jax.corpora.build.pipeline import BuildOptions, build_corpus
+    from biobert_jax.corpora.domain_vocabulary import train_from_files
+    from biobert_jax.corpora.readers.inputs import ReaderOptions
+    from biobert_jax.datasets.synthetic.corpus import documents, ner_splits
+    from biobert_jax.datasets.synthetic.files import write_ner, write_pubmed
 
     sizes = {"train": config.sentences, "devel": config.sentences, "test": config.test_sentences}
     write_ner(workdir / "ner", ner_splits(config.seed, **sizes))

@@ -42,10 +42,10 @@ def run(config, workdir):
 def prepare(config):
     """The corpora of a config, and the model that reads them."""
     from biobert_jax.corpora import mixture
-    from biobert_jax.corpora.shards import ShardedCorpus
+    from biobert_jax.corpora.store import ShardedCorpus
     from biobert_jax.models.heads import PretrainingModel
-    from biobert_jax.tasks.pretraining import PretrainingTask, subset
-    from biobert_jax.tasks.pretraining_instances import InstanceOptions
+    from biobert_jax.tasks.pretraining.instances import InstanceOptions
+    from biobert_jax.tasks.pretraining.task import PretrainingTask, subset
     from experiments import starting
     from experiments.runs import Prepared
 

@@ -34,10 +34,10 @@ def prepare(config):
     """The questions of a config's kind, and the model that answers them."""
     from biobert_jax.datasets.qa import load_splits
     from biobert_jax.models.heads import SequenceClassifier, SpanClassifier
-    from biobert_jax.tasks.qa import QaTask
-    from biobert_jax.tasks.qa_answers import Decoding
-    from biobert_jax.tasks.qa_windows import Windowing
-    from biobert_jax.tasks.yesno import LABELS, YesNoTask
+    from biobert_jax.tasks.qa.answers import Decoding
+    from biobert_jax.tasks.qa.task import QaTask
+    from biobert_jax.tasks.qa.windows import Windowing
+    from biobert_jax.tasks.qa.yesno import LABELS, YesNoTask
     from biobert_jax.text.casing import warn_of_capitals
     from experiments import starting
     from experiments.runs import Prepared

@@ -9,10 +9,10 @@ import jax
 
 from biobert_jax.errors import TrainingError
 from biobert_jax.tasks.protocol import Task
-from biobert_jax.training import trials
-from biobert_jax.training.cross_validation import cross_validate, of_fold, summarise
-from biobert_jax.training.loop import train_and_evaluate
-from biobert_jax.training.trial_grid import grid, wanted
+from biobert_jax.training.run import train_and_evaluate
+from biobert_jax.training.several import stacked as trials
+from biobert_jax.training.several.folds import cross_validate, of_fold, summarise
+from biobert_jax.training.several.grid import grid, wanted
 from biobert_jax.training.workdir import write_json
 from experiments import starting
 

@@ -16,8 +16,8 @@ from biobert_jax.models import attention
 from biobert_jax.models.config import BertConfig, Compute
 from biobert_jax.models.dropout import GENERATORS
 from biobert_jax.models.encoder import REMAT_POLICIES
-from biobert_jax.text.vocabulary import train_vocabulary
 from biobert_jax.text.wordpiece import WordPieceTokenizer
+from biobert_jax.text.wordpiece_trainer import train_vocabulary
 
 logger = logging.getLogger("biobert_jax.experiments")
 

@@ -43,7 +43,7 @@ def declare_build(parser: argparse.ArgumentParser) -> None:
 
 
 def build(args: argparse.Namespace) -> None:
-    from biobert_jax.corpora.build import BuildOptions, build_corpus
+    from biobert_jax.corpora.build.pipeline import BuildOptions, build_corpus
     from biobert_jax.corpora.statistics import corpus_rows, print_corpora
 
     options = BuildOptions(
@@ -73,8 +73,8 @@ def declare_stats(parser: argparse.ArgumentParser) -> None:
 
 
 def stats(args: argparse.Namespace) -> None:
-    from biobert_jax.corpora.shards import ShardedCorpus
     from biobert_jax.corpora.statistics import corpus_rows, print_corpora
+    from biobert_jax.corpora.store import ShardedCorpus
 
     if args.verify:
         for folder in args.folders:
@@ -158,7 +158,7 @@ def declare_train_vocabulary(parser: argparse.ArgumentParser) -> None:
 
 
 def train_vocabulary(args: argparse.Namespace) -> None:
-    from biobert_jax.corpora.vocabularies import print_vocabularies, train_from_files
+    from biobert_jax.corpora.domain_vocabulary import print_vocabularies, train_from_files
 
     reports = train_from_files(
         args.input,
@@ -205,7 +205,7 @@ def _declare_workers(parser: argparse.ArgumentParser) -> None:
 
 
 def _reader(args: argparse.Namespace):
-    from biobert_jax.corpora.inputs import ReaderOptions
+    from biobert_jax.corpora.readers.inputs import ReaderOptions
 
     return ReaderOptions(
         source=args.source,

@@ -26,9 +26,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from biobert_jax.corpora.documents import Document, ReadStatistics, Rejected, raise_rejected
-from biobert_jax.corpora.engines import run_local
-from biobert_jax.corpora.inputs import ReaderOptions, find_inputs, read_documents
+from biobert_jax.corpora.build.executors import run_local
+from biobert_jax.corpora.readers.documents import Document, ReadStatistics, Rejected, raise_rejected
+from biobert_jax.corpora.readers.inputs import ReaderOptions, find_inputs, read_documents
 from biobert_jax.datasets.conll import read_folder
 from biobert_jax.errors import DataError, at
 

@@ -6,8 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from biobert_jax.corpora.shards import ShardedCorpus, TokenDocument
-from biobert_jax.datasets.synthetic import documents
+from biobert_jax.corpora.store import ShardedCorpus, TokenDocument
+from biobert_jax.datasets.synthetic.corpus import documents
 from biobert_jax.errors import DataError
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from biobert_jax.corpora.shards import ShardedCorpus
+from biobert_jax.corpora.store import ShardedCorpus
 from biobert_jax.reports.published import published
 
 # Which row of table 1 a source is; plain text can be anything.

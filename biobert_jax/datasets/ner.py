@@ -120,7 +120,7 @@ def load_splits(
     if train_on not in ("train", "train+devel"):
         raise DataError(f"dataset.train_on is {train_on!r}; expected 'train' or 'train+devel'")
     if name == "synthetic" and not path:
-        from biobert_jax.datasets.synthetic import ner_splits
+        from biobert_jax.datasets.synthetic.corpus import ner_splits
 
         splits = ner_splits()
     else:

@@ -76,7 +76,7 @@ def load_splits(
             f"dataset.test_passages is {test_passages!r}; expected 'abstracts' or 'snippets'"
         )
     if name == "synthetic":
-        from biobert_jax.datasets.synthetic_qa import qa_splits
+        from biobert_jax.datasets.synthetic.qa import qa_splits
 
         splits = qa_splits(kind)
     elif not path and name == "squad":

@@ -51,7 +51,7 @@ def fold_numbers(name: str, path: str = "", fold: str | int = "all") -> list[int
         return []
     if not path:
         if name == "synthetic_binary":
-            from biobert_jax.datasets.synthetic_relations import FOLDS
+            from biobert_jax.datasets.synthetic.relations import FOLDS
 
             return list(range(1, FOLDS + 1))
         return list(range(1, 11)) if name in TEN_FOLDS else []
@@ -158,7 +158,7 @@ Read = tuple[dict[str, list[RelationExample]], dict[str, Counter[str]]]
 
 def _read(name: str, path: str, fold: str | int, marking: str) -> Read:
     if not path and name in SYNTHETIC:
-        from biobert_jax.datasets.synthetic_relations import relation_splits
+        from biobert_jax.datasets.synthetic.relations import relation_splits
 
         binary = name == "synthetic_binary"
         return relation_splits(_number(fold) if binary else 0, binary, marking), {}

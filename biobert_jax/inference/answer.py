@@ -16,10 +16,10 @@ from biobert_jax.inference.questions import Asked
 from biobert_jax.interop.checkpoint import Checkpoint
 from biobert_jax.models.config import Compute
 from biobert_jax.models.heads import SequenceClassifier, SpanClassifier
-from biobert_jax.tasks.qa import best_ends
-from biobert_jax.tasks.qa_answers import MAX_CHARACTERS, Decoding, Merged, above, merge, n_best
-from biobert_jax.tasks.qa_windows import Windowing, Windows, featurize
-from biobert_jax.tasks.yesno import LABELS
+from biobert_jax.tasks.qa.answers import MAX_CHARACTERS, Decoding, Merged, above, merge, n_best
+from biobert_jax.tasks.qa.task import best_ends
+from biobert_jax.tasks.qa.windows import Windowing, Windows, featurize
+from biobert_jax.tasks.qa.yesno import LABELS
 from biobert_jax.text.casing import warn_of_capitals
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 

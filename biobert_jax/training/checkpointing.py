@@ -20,8 +20,8 @@ from orbax.checkpoint.checkpoint_managers import (
     LatestN,
 )
 
+from biobert_jax.cluster.job import between_processes
 from biobert_jax.errors import CheckpointError, TrainingError
-from biobert_jax.training.distributed import between_processes
 from biobert_jax.training.state import TrainState
 
 FOLDER = "checkpoints"

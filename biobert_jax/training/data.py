@@ -11,7 +11,7 @@ import ml_collections
 from jax.sharding import Mesh
 
 from biobert_jax.errors import DataError, TrainingError
-from biobert_jax.input import streams
+from biobert_jax.input import row_streams
 from biobert_jax.input.loader import (
     PackedBatches,
     Packing,
@@ -107,7 +107,7 @@ def _streamed(config: ml_collections.ConfigDict, task: Any, mesh: Mesh) -> Train
         rows * config.batch.row_length,
         total_steps,
     )
-    batches = streams.batches(dataset, share, config.loader.workers)
+    batches = row_streams.batches(dataset, share, config.loader.workers)
     return TrainingData(batches, rows, total_steps, micro_batches)
 
 

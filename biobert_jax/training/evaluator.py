@@ -8,10 +8,10 @@ import ml_collections
 import numpy as np
 from jax.sharding import Mesh
 
+from biobert_jax.cluster import job as distributed
 from biobert_jax.input.loader import PackedBatches, evaluation_order, iterate, round_up
 from biobert_jax.input.packing import take_apart
 from biobert_jax.tasks.protocol import Task
-from biobert_jax.training import distributed
 from biobert_jax.training import workdir as workdirs
 from biobert_jax.training.data import loader_options, make_packing
 from biobert_jax.training.sharding import replicated, row_shards, to_devices

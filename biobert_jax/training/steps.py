@@ -7,9 +7,9 @@ from typing import Any
 
 import jax
 
+from biobert_jax.cluster.preemption import Preemption
 from biobert_jax.training.checkpointing import Checkpoints
 from biobert_jax.training.metrics import Progress
-from biobert_jax.training.preemption import Preemption
 
 logger = logging.getLogger(__name__)
 

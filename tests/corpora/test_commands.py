@@ -5,7 +5,7 @@ import json
 import pytest
 
 from biobert_jax.cli import main
-from biobert_jax.corpora.shards import ShardedCorpus
+from biobert_jax.corpora.store import ShardedCorpus
 
 SENTENCES = [
     "Treatment with gamma lactone lowered plasma glucose in twelve of forty obese rats.",

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from biobert_jax.corpora.build import BuildOptions, build_corpus
+from biobert_jax.corpora.build.pipeline import BuildOptions, build_corpus
 from biobert_jax.corpora.decontaminate import (
     contained_sentences,
     find_contamination,
@@ -12,10 +12,10 @@ from biobert_jax.corpora.decontaminate import (
     read_benchmark,
     read_pmids,
 )
-from biobert_jax.corpora.documents import Document
-from biobert_jax.corpora.inputs import ReaderOptions
+from biobert_jax.corpora.readers.documents import Document
+from biobert_jax.corpora.readers.inputs import ReaderOptions
 from biobert_jax.errors import DataError
-from biobert_jax.text.vocabulary import write_vocabulary
+from biobert_jax.text.wordpiece_trainer import write_vocabulary
 
 TOKENISED = (
     "In eleven families with late - onset tremor , a new ( c.12A > G ) variant of GENX1 "

@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from biobert_jax.corpora import streams
-from biobert_jax.corpora.jats import read_jats
-from biobert_jax.corpora.plain import read_lines
-from biobert_jax.corpora.pubmed import index_pubmed_file, read_pubmed
+from biobert_jax import files as streams
+from biobert_jax.corpora.readers.jats import read_jats
+from biobert_jax.corpora.readers.plain import read_lines
+from biobert_jax.corpora.readers.pubmed import index_pubmed_file, read_pubmed
 from biobert_jax.errors import DataError
 
 LAUGHS = "".join(
@@ -158,7 +158,7 @@ def test_archive_members_that_climb_link_or_are_devices(tmp_path, monkeypatch):
 
 
 def test_an_article_beyond_the_limit_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("biobert_jax.corpora.jats.MAX_ARTICLE_BYTES", 10_000)
+    monkeypatch.setattr("biobert_jax.corpora.readers.jats.MAX_ARTICLE_BYTES", 10_000)
     path = tmp_path / "bundle.tar.gz"
     article = ARTICLE.format("").encode()
     long = ARTICLE.format("x" * 20_000).encode()

@@ -7,7 +7,7 @@ import pytest
 
 from biobert_jax.datasets.relation import count_repeated, fold_numbers, load_relations
 from biobert_jax.datasets.relation_files import read_relations
-from biobert_jax.datasets.synthetic_relations import FOLDS, relation_splits
+from biobert_jax.datasets.synthetic.relations import FOLDS, relation_splits
 from biobert_jax.errors import DataError
 
 POSITIVE = "@GENE$ raises the risk of @DISEASE$."

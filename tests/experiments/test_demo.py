@@ -3,7 +3,7 @@
 import json
 import logging
 
-from biobert_jax.corpora.shards import ShardedCorpus
+from biobert_jax.corpora.store import ShardedCorpus
 
 
 def test_the_demo_goes_the_whole_way(cache, tmp_path, capsys, monkeypatch):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from biobert_jax.training.watch import LOST_STATUS
+from biobert_jax.cluster.watchdog import LOST_STATUS
 
 LOST = 10
 """Seconds. Longer than a busy machine keeps a thread waiting."""

@@ -8,7 +8,7 @@ import socket
 import numpy as np
 import pytest
 
-from biobert_jax.corpora.shards import TokenDocument, write_corpus
+from biobert_jax.corpora.store import TokenDocument, write_corpus
 
 CONFIG = "configs/pretrain/biobert_v1_0_pubmed.py"
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"w{i}" for i in range(95))]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from biobert_jax.datasets.synthetic_qa import qa_splits
+from biobert_jax.datasets.synthetic.qa import qa_splits
 from biobert_jax.evaluation.qa import factoid_scores, list_scores, yesno_scores
 from biobert_jax.interop.workdir import read_workdir
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from biobert_jax.errors import CheckpointError, TrainingError
-from biobert_jax.training.trials import Trial, train_trials
+from biobert_jax.training.several.stacked import Trial, train_trials
 from configs.common import defaults
 
 LAST = {"train.select": "last", "train.evaluate_every": 0}

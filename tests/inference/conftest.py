@@ -4,7 +4,7 @@ import pytest
 from biobert_jax.interop.checkpoint import Checkpoint
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import SequenceClassifier, SpanClassifier, TokenClassifier
-from biobert_jax.text.vocabulary import train_vocabulary
+from biobert_jax.text.wordpiece_trainer import train_vocabulary
 
 LABELS = ["O", "B-Chemical", "I-Chemical", "B-Disease", "I-Disease"]
 TEXT = (

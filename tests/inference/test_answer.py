@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from biobert_jax.errors import CheckpointError
 from biobert_jax.inference.answer import answer, make_answerer
 from biobert_jax.inference.questions import Asked
-from biobert_jax.tasks.qa_answers import Decoding
-from biobert_jax.tasks.qa_windows import Windowing
+from biobert_jax.tasks.qa.answers import Decoding
+from biobert_jax.tasks.qa.windows import Windowing
 
 PASSAGE = "Tavoramab relieved severe Brackow fever of the knee in 12 patients. "
 ODD = st.text(

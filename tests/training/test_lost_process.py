@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from biobert_jax.training.watch import LOST_STATUS
+from biobert_jax.cluster.watchdog import LOST_STATUS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HOST = socket.gethostname()
@@ -21,7 +21,7 @@ import jax, jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from biobert_jax.errors import DataError, told_to_user
-from biobert_jax.training import distributed
+from biobert_jax.cluster import job as distributed
 
 port, number = int(sys.argv[1]), int(sys.argv[2])
 with distributed.told_to_others(), told_to_user():

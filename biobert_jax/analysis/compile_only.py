@@ -1,0 +1,274 @@
+"""What a training step will need on a TPU slice that is not there."""
+
+import dataclasses
+import functools
+import logging
+import math
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import ml_collections
+
+from biobert_jax.analysis.collectives import Traffic, collectives
+from biobert_jax.errors import UserError
+from biobert_jax.tasks.protocol import Task
+from biobert_jax.training.micro_batches import choose_micro_batches, step_memory
+from biobert_jax.training.optimizer import make_optimizer
+from biobert_jax.training.sharding import bytes_on_a_device, make_mesh, mesh_sizes, row_shards
+from biobert_jax.training.state import abstract_state, lower_train_step, make_init
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Chip:
+    """A kind of TPU, by Google's documentation of it (cloud.google.com/tpu/docs, 2026).
+
+    Attributes:
+      memory: bytes of HBM.
+      flops: a second, bfloat16.
+      bandwidth: of its HBM, bytes a second.
+      links: bytes a second that it can send to its neighbours, all links together.
+    """
+
+    memory: float
+    flops: float
+    bandwidth: float
+    links: float
+
+
+CHIPS = {
+    "v4": Chip(32 * 2**30, 275e12, 1228e9, 300e9),
+    "v5e": Chip(16 * 2**30, 197e12, 819e9, 200e9),
+    "v5p": Chip(95 * 2**30, 459e12, 2765e9, 600e9),
+    "v6e": Chip(32 * 2**30, 918e12, 1640e9, 448e9),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Topology:
+    """A slice, by name.
+
+    Attributes:
+      name: as in v5e:4x8.
+      chip: its kind.
+      chips: how many.
+      devices: what JAX sees; two a chip where a chip's two cores are separate.
+    """
+
+    name: str
+    chip: Chip
+    chips: int
+    devices: Sequence[Any]
+
+    @property
+    def device(self) -> Chip:
+        """A device's share of its chip."""
+        share = self.chips / len(self.devices)
+        return Chip(*(value * share for value in dataclasses.astuple(self.chip)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Compilation:
+    """What was found out; bytes, operations and seconds of one step on one device.
+
+    Attributes:
+      parameters, optimizer: bytes of the state.
+      batch: bytes of the step's other arguments.
+      temporaries: bytes of activations, gradients and what else comes and goes.
+      total: bytes at once.
+      limit: bytes of the device; more, and the step does not fit.
+      micro_batches, rows: in how many parts of how many rows a device takes its share.
+      model_flops: by formula, without what is computed twice. (XLA's own count takes the body of
+        a loop once.)
+      accessed: bytes of HBM that are read or written at the least. (XLA's own count takes a stack
+        of which a loop writes one layer as written whole.)
+      traffic: collectives by kind.
+      compute_seconds, memory_seconds, network_seconds: what each would take alone.
+    """
+
+    parameters: int
+    optimizer: int
+    batch: int
+    temporaries: int
+    total: int
+    limit: int
+    micro_batches: int
+    rows: int
+    model_flops: float
+    accessed: float
+    traffic: dict[str, Traffic]
+    compute_seconds: float
+    memory_seconds: float
+    network_seconds: float
+
+    @property
+    def fits(self) -> bool:
+        return self.total <= self.limit
+
+    @property
+    def seconds(self) -> float:
+        """The least that a step can take: its slowest part, the others hidden behind it."""
+        return max(self.compute_seconds, self.memory_seconds, self.network_seconds)
+
+
+class DoesNotFit(UserError):
+    """The compiler says that a step needs more memory than a device has."""
+
+
+def find_topology(name: str) -> Topology:
+    """Looks up a slice; libtpu knows them without a TPU.
+
+    Raises:
+      UserError: no such slice, or no libtpu.
+    """
+    kind, _, shape = name.partition(":")
+    if kind not in CHIPS or not re.fullmatch(r"\d+(x\d+)+", shape):
+        raise UserError(
+            f"--topology={name}: expected one of {', '.join(CHIPS)}, and the shape of the slice, "
+            "as in v5e:4x8 or v4:2x2x2"
+        )
+    # On a machine that is no TPU host libtpu looks for metadata and tells at length that it failed.
+    for variable, value in (
+        ("TPU_SKIP_MDS_QUERY", "1"),
+        ("TPU_ACCELERATOR_TYPE", f"{kind}-1"),
+        ("TPU_WORKER_HOSTNAMES", "localhost"),
+        ("TPU_STDERR_LOG_LEVEL", "3"),
+        ("TPU_MIN_LOG_LEVEL", "3"),
+    ):
+        os.environ.setdefault(variable, value)
+    from jax.experimental import topologies
+
+    try:
+        # A v4's two cores are one device in JAX's jobs; the description splits them otherwise.
+        options = {"chip_config_name": "megacore"} if kind == "v4" else {}
+        devices = topologies.get_topology_desc(name, platform="tpu", **options).devices
+    except Exception as error:  # what libtpu raises differs from version to version
+        raise UserError(
+            f"--topology={name}: {str(error).splitlines()[0]}. It needs libtpu: "
+            "pip install 'biobert_jax[tpu]'; and the slice must be one that Google offers"
+        ) from error
+    chips = math.prod(int(size) for size in shape.split("x"))
+    return Topology(name, CHIPS[kind], chips, devices)
+
+
+def compile_only(
+    config: ml_collections.ConfigDict,
+    task: Task,
+    topology: Topology,
+    model_flops: float,
+) -> Compilation:
+    """Compiles the training step for a slice and reads what it will need.
+
+    Args:
+      config: `batch`, `train`, `mesh`, `optimizer`, `seed`, `compute`.
+      task: what is trained.
+      topology: of `find_topology`.
+      model_flops: of a step on all devices together.
+
+    Raises:
+      DoesNotFit: with the compiler's numbers and which setting to change.
+    """
+    mesh = make_mesh(mesh_sizes(config), topology.devices)
+    shards, device = row_shards(mesh), topology.device
+    rows = config.batch.rows
+    if rows % shards:
+        raise UserError(
+            f"config.batch.rows is {rows}, which data x fsdp = {shards} devices do not divide"
+        )
+    optimizer, _ = make_optimizer(config.optimizer, max(1, config.train.steps))
+    state = abstract_state(make_init(task, optimizer), mesh, config.mesh.rules)
+    parameters, moments = bytes_on_a_device(state.params), bytes_on_a_device(state.opt_state)
+    share = rows // shards
+
+    @functools.cache
+    def compiled(count: int) -> jax.stages.Compiled:
+        logger.info("compiling for %s, %d rows a device at once", topology.name, share // count)
+        return _compile(config, task, mesh, rows, count)
+
+    limit = int(device.memory)
+    count = choose_micro_batches(
+        config.train.micro_batch, share, True, lambda n: _memory(compiled, n), limit
+    )
+    try:
+        program = compiled(count)
+    except DoesNotFit as error:
+        raise DoesNotFit(
+            f"{error}. {_advice(share // count, parameters + moments, limit)}"
+        ) from error
+    memory = program.memory_analysis()
+
+    # Where everything of a layer is computed again, the forward pass runs twice.
+    again = 4 / 3 if config.compute.remat == "full" else 1
+    operations = again * model_flops / len(topology.devices)
+    # What is alive at once was written and will be read; the state is read and written.
+    accessed = 2 * count * memory.temp_size_in_bytes + 2 * memory.argument_size_in_bytes
+    sent = collectives(program.as_text())
+    found = Compilation(
+        parameters=parameters,
+        optimizer=moments,
+        batch=memory.argument_size_in_bytes - parameters - moments,
+        temporaries=memory.temp_size_in_bytes,
+        total=step_memory(program),
+        limit=limit,
+        micro_batches=count,
+        rows=share // count,
+        model_flops=model_flops / len(topology.devices),
+        accessed=accessed,
+        traffic=sent,
+        compute_seconds=operations / device.flops,
+        memory_seconds=accessed / device.bandwidth,
+        network_seconds=network_seconds(sent, len(topology.devices), device.links),
+    )
+    if not found.fits:
+        raise DoesNotFit(
+            f"a step takes {found.total / 2**30:.2f} GiB of a device's {limit / 2**30:.2f}. "
+            + _advice(found.rows, parameters + moments, limit)
+        )
+    return found
+
+
+def network_seconds(traffic: Mapping[str, Traffic], peers: int, links: float) -> float:
+    """The least time for collectives over `peers` devices: rings that use all links at once."""
+    sent = {
+        "all-reduce": 2 * (peers - 1) / peers,
+        "all-gather": (peers - 1) / peers,
+        "reduce-scatter": peers - 1,  # its result is one part
+        "all-to-all": (peers - 1) / peers,
+        "collective-permute": 1.0,
+    }
+    return sum(sent[kind] * found.bytes for kind, found in traffic.items()) / links
+
+
+def _compile(config, task, mesh, rows, count) -> jax.stages.Compiled:
+    try:
+        return lower_train_step(config, task, mesh, rows, count).compile()
+    except jax.errors.JaxRuntimeError as error:
+        message = str(error)
+        if "RESOURCE_EXHAUSTED" not in message:
+            raise
+        sizes = re.search(r"([\d.]+[KMGT])\W.*?([\d.]+[KMGT])\W", message.partition("emory")[2])
+        told = f"it needs {sizes[1]}, and a device has {sizes[2]}" if sizes else message
+        raise DoesNotFit(f"the compiler says that the step does not fit: {told}") from error
+
+
+def _memory(compiled: Callable[[int], jax.stages.Compiled], count: int) -> int:
+    try:
+        return step_memory(compiled(count))
+    except DoesNotFit:
+        return sys.maxsize
+
+
+def _advice(rows: int, state: int, limit: int) -> str:
+    if state > limit / 2:
+        return (
+            f"Parameters and optimiser alone take {state / 2**30:.2f} GiB: spread them with "
+            "--config.mesh.fsdp (and --config.mesh.data=1)"
+        )
+    if rows > 1:
+        return f"Set --config.train.micro_batch={rows // 2} or auto, or --config.compute.remat=full"
+    return "Set --config.compute.remat=full, or spread the state with --config.mesh.fsdp"

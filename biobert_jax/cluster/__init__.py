@@ -1,0 +1,1 @@
+"""How processes find each other, a lost or stuck one, and pre-emption."""

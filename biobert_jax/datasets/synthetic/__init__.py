@@ -1,0 +1,1 @@
+"""The generated corpus: no download, no licence, known labels."""

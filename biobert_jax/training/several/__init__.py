@@ -1,0 +1,1 @@
+"""Several runs: folds, grids and stacked trials."""

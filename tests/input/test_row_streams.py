@@ -1,0 +1,88 @@
+"""Rows without end: the work of making blocks is spread over the rows."""
+
+import numpy as np
+import pytest
+
+from biobert_jax.input import row_streams as streams
+from biobert_jax.input.loader import Packing
+from biobert_jax.input.packing import Feature
+
+STREAMS, EXAMPLES = 3, 60
+
+
+class Source:
+    """Blocks of examples, and how many of these were made."""
+
+    def __init__(self, empty=()):
+        self.made, self.empty = 0, empty
+
+    def __call__(self, block):
+        rng = np.random.default_rng(block)
+        for _ in range(0 if block in self.empty else int(rng.integers(EXAMPLES - 10, EXAMPLES))):
+            self.made += 1
+            yield {"input_ids": rng.integers(1, 9, rng.integers(3, 20)).astype(np.int32)}
+
+
+def rows(source, places=None):
+    features = {"input_ids": Feature("token")}
+    dataset = streams.RowStreams(source, Packing(32, 4), features, STREAMS)
+    return iter(dataset if places is None else dataset.starting_at(np.array(places)))
+
+
+def same(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name])
+
+
+def test_no_row_waits_for_a_whole_block():
+    source = Source()
+    iterator = rows(source)
+    made = []
+    for _ in range(300):
+        before = source.made
+        next(iterator)
+        made.append(source.made - before)
+    assert min(made[:STREAMS]) >= EXAMPLES - 10  # the first block of each
+    later = made[STREAMS:]
+    assert sum(later) > 400
+    # About two examples a row; a little more where a block is longer than the one before it.
+    assert max(later) <= 12
+
+
+def test_rows_are_those_of_the_blocks_in_turn():
+    source, iterator = Source(), rows(Source())
+    features = {"input_ids": Feature("token")}
+    dataset = streams.RowStreams(source, Packing(32, 4), features, STREAMS)
+    found = [next(iterator) for _ in range(200)]
+    for stream in range(STREAMS):
+        own = found[stream::STREAMS]
+        expected = []
+        block = stream
+        while len(expected) < len(own):
+            expected += dataset.rows_of(block, list(source(block)))
+            block += STREAMS
+        for row, wanted in zip(own, expected, strict=False):
+            place = row.pop("place")
+            assert place[0] % STREAMS == stream
+            same(row, wanted)
+
+
+@pytest.mark.parametrize("at", [7, 100])
+def test_a_position_goes_on_anywhere_in_a_block(at):
+    whole = rows(Source())
+    taken = [next(whole) for _ in range(at * STREAMS)]
+    places = [row["place"] for row in taken[-STREAMS:]]
+    moved, restored = rows(Source(), places), rows(Source())
+    restored.set_state(whole.get_state())
+    for _ in range(200):
+        expected = next(whole)
+        same(next(moved), expected)
+        same(next(restored), expected)
+
+
+def test_blocks_without_a_row_are_passed_over():
+    iterator = rows(Source(empty={0, 3, 4}))
+    blocks = {int(next(iterator)["place"][0]) for _ in range(90)}
+    assert not blocks & {0, 3, 4}
+    assert {1, 2, 6, 7, 5} <= blocks
