@@ -34,9 +34,9 @@ def launch(main: Callable[[list[str]], None]) -> NoReturn:
     use_huge_pages()
 
     def together(argv: list[str]) -> None:
-        from biobert_jax.cluster.job import told_to_others
+        from biobert_jax.cluster.job import end_job_on_error
 
-        with told_to_others():
+        with end_job_on_error():
             main(argv)
 
     app.run(together, flags_parser=_parse_flags)
@@ -79,6 +79,7 @@ def setup() -> None:
     import jax
 
     from biobert_jax.cluster import job as distributed
+    from biobert_jax.training.checkpointing import quiet_orbax_logging
 
     # Milliseconds since the launch stand on every line: a slow start shows where it is slow.
     form = "%(levelname).1s %(relativeCreated)6.0f ms  %(message)s"
@@ -86,6 +87,7 @@ def setup() -> None:
     logging.getLogger().setLevel(logging.WARNING)
     logging.getLogger("absl").setLevel(logging.WARNING)  # Orbax tells forty lines a checkpoint
     logging.getLogger("biobert_jax").setLevel(logging.INFO)
+    quiet_orbax_logging()
     # What a thread of Orbax raises is raised again, and told, where the save is waited for.
     threading.excepthook = _tell_unless_told_later
     sys.unraisablehook = _tell_unless_too_late

@@ -1,6 +1,6 @@
-"""The processes of one job: who they are, how they meet, and what becomes of one that is lost.
+"""The processes of one job: finding it, connecting them, and ending all when one fails.
 
-On one machine nothing is set up, and nothing is asked of the network.
+A process that trains alone sets nothing up, uses no network, and imports no private part of JAX.
 """
 
 import contextlib
@@ -14,16 +14,15 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 
 import jax
-from jax._src.clusters import ClusterEnv  # what initialize() asks for a missing argument
-from jax._src.distributed import global_state  # its client is public nowhere
 
 from biobert_jax.cluster.rendezvous import Member, roll_call
-from biobert_jax.cluster.watchdog import Timeouts, Watch, leave
+from biobert_jax.cluster.watchdog import Timeouts, Watch, exit_now
 from biobert_jax.errors import TrainingError
 
 logger = logging.getLogger(__name__)
 
 _watch: Watch | None = None
+"""Of this process, from `set_up` on; None where it trains alone."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,18 +48,18 @@ def find_job(
     process_id: int | None,
     timeout: float = Timeouts.connect_timeout,
 ) -> Job | None:
-    """Says which job this process belongs to, by its flags or else by where it runs.
+    """Finds the job that this process belongs to, by its flags or else by its environment.
 
     Recognised is what JAX recognises: tasks of srun, of mpirun, the hosts of a Cloud TPU slice
     (alone or on GKE), pods of an indexed Kubernetes Job where the package `kubernetes` is there.
 
     Args:
       coordinator, num_processes, process_id: flags; None where not given. `num_processes=1` alone
-        says that this process trains by itself, wherever it runs.
+        makes this process train alone, wherever it runs.
       timeout: seconds to wait for the coordinator's name to be known, on Cloud TPU.
 
     Returns:
-      None where this process trains by itself.
+      None where this process trains alone.
 
     Raises:
       TrainingError: only some of the flags are given, or they do not fit each other; the place is
@@ -77,6 +76,9 @@ def find_job(
         return _job_of_flags(given)
     if not _runs_with_others(os.environ):
         return None
+    # Private: what jax.distributed.initialize asks for an argument that is missing.
+    from jax._src.clusters import ClusterEnv
+
     try:
         found = ClusterEnv.auto_detect_unset_distributed_params(
             None, None, None, None, None, int(timeout)
@@ -160,14 +162,14 @@ def _uses_all_devices(environ: Mapping[str, str]) -> bool:
 
 
 def set_up(job: Job | None, limits: Timeouts) -> None:
-    """Brings the processes of a job together and watches over them; a second call does nothing.
+    """Connects the processes of a job and starts the watch; a second call does nothing.
 
     Args:
       job: what `find_job` says.
       limits: how long to wait for what.
 
     Raises:
-      TrainingError: they do not come together in time, or do not fit each other.
+      TrainingError: they do not connect in time, or disagree about the job.
     """
     global _watch
     for name, value in dataclasses.asdict(limits).items():
@@ -182,9 +184,11 @@ def set_up(job: Job | None, limits: Timeouts) -> None:
         **dataclasses.asdict(job),
         cluster_detection_method="deactivate",
         initialization_timeout=int(limits.connect_timeout),
-        # JAX aborts after two thirds of it or later: when the watch has long told who was lost.
+        # JAX aborts after two thirds of it or later: long after the watch has named who was lost.
         heartbeat_timeout_seconds=int(4 * limits.lost_timeout),
     )
+    from jax._src.distributed import global_state  # private: the client has no public name
+
     _watch = Watch(global_state.client, job.process_id, hosts, limits)
     logger.info(
         "process %d of %d, on %s; a lost process ends the job after %g s, no progress after %g s",
@@ -196,17 +200,17 @@ def set_up(job: Job | None, limits: Timeouts) -> None:
     )
 
 
-def beat(step: int | None = None) -> None:
-    """Says that this process goes on; with a step, that it ended. Free where it is alone."""
+def report_progress(step: int | None = None) -> None:
+    """Reports progress to the watch; with a step, that this step ended. Free where alone."""
     if _watch is not None:
-        _watch.beat(step)
+        _watch.report_progress(step)
 
 
 @contextlib.contextmanager
-def told_to_others() -> Iterator[None]:
+def end_job_on_error() -> Iterator[None]:
     """Ends all processes of a job when an error leaves the block in one of them.
 
-    Else the others would wait for it in the next collective operation. Wrap a whole program.
+    Otherwise the others would wait for it in the next collective operation. Wrap a whole program.
     """
     try:
         yield
@@ -214,17 +218,17 @@ def told_to_others() -> Iterator[None]:
         if _watch is None or (isinstance(error, SystemExit) and not error.code):
             raise
         _wait_for_verdict(error)
-        told = isinstance(error, SystemExit)
-        if not told:
+        reported = isinstance(error, SystemExit)
+        if not reported:
             traceback.print_exc()
-        cause = error.__context__ if told and error.__context__ is not None else error
+        cause = error.__context__ if reported and error.__context__ is not None else error
         _watch.fail(f"{type(cause).__name__}: {cause}")
-        leave(error.code if told and isinstance(error.code, int) else 1)
+        exit_now(error.code if reported and isinstance(error.code, int) else 1)
     if _watch is not None:
         _watch.finish()
 
 
-def between_processes(error: BaseException) -> bool:
+def is_communication_error(error: BaseException) -> bool:
     """Whether an operation of several processes failed, so that one of them may be gone.
 
     JAX raises these as ValueError or JaxRuntimeError, beginning with the code of XLA's status.
@@ -234,7 +238,8 @@ def between_processes(error: BaseException) -> bool:
 
 
 def _wait_for_verdict(error: BaseException) -> None:
-    """Where an operation between processes failed, waits for the watch to say which was lost."""
-    if between_processes(error):
-        logger.warning("%s: looking which process was lost", str(error).partition("\n")[0])
+    """After a communication error, gives the watch time to name the process that was lost."""
+    if is_communication_error(error):
+        first_line = str(error).partition("\n")[0]
+        logger.warning("%s: waiting for the watch to name the lost process", first_line)
         time.sleep(1.5 * _watch.limits.lost_timeout)

@@ -1,8 +1,9 @@
-"""Are all processes of a job there, and do they agree on how many they are?
+"""Checks that all processes of a job connect and agree on how many they are.
 
-JAX's coordination service answers a wrong number of processes, and one that does not come, by
-aborting the program from C++ with a stack trace. So the processes meet at the coordinator's port
-first, with the standard library alone, and say who they are; JAX's service takes the port over.
+JAX's coordination service answers a wrong number of processes, and one that does not connect, by
+aborting the program from C++ with a stack trace. So the processes first connect to the
+coordinator's port, with the standard library alone, and identify themselves; then JAX's service
+takes the port over.
 """
 
 import dataclasses
@@ -19,7 +20,7 @@ _REPLY_MARGIN_SECONDS = 10.0
 
 @dataclasses.dataclass(frozen=True)
 class Member:
-    """What a process says of itself."""
+    """How a process identifies itself."""
 
     process_id: int
     processes: int
@@ -52,7 +53,7 @@ def roll_call(coordinator: str, me: Member, timeout: float) -> list[str]:
 
 
 def _receive_all(coordinator: str, port: int, me: Member, timeout: float) -> list[str] | str:
-    """Process 0's part; returns, and sends the others, all hosts or what is wrong."""
+    """Process 0's part; returns, and sends to the others, all hosts or what is wrong."""
     try:
         if socket.has_dualstack_ipv6():
             family = {"family": socket.AF_INET6, "dualstack_ipv6": True}
@@ -89,7 +90,7 @@ def _receive_all(coordinator: str, port: int, me: Member, timeout: float) -> lis
             call.sendall((json.dumps(answer) + "\n").encode())
             call.recv(1)  # until it hangs up: who closes first keeps the port for a minute
         except OSError:
-            pass  # it is told by JAX's service, or by its own deadline
+            pass  # JAX's service reports it, or its own deadline does
         call.close()
     return answer
 

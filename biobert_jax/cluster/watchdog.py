@@ -20,8 +20,8 @@ LOST_STATUS = 75
 """Exit status where a process was lost or stuck: EX_TEMPFAIL of sysexits.h, try again."""
 
 _RESTART = (
-    "This job ends so that it can be started again: what was saved is whole, and the same command "
-    "goes on from it"
+    "This job ends so that it can be started again: what was saved is complete, and the same "
+    "command resumes from it"
 )
 
 
@@ -48,7 +48,7 @@ class Timeouts:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What a process tells the others.
+    """What a process reports to the others.
 
     Attributes:
       host: its name.
@@ -93,7 +93,7 @@ class Situation:
 
 
 def verdict(at: Situation, limits: Timeouts) -> tuple[str, int] | None:
-    """Why this process must end, and its exit status; None while all is well."""
+    """Why this process must end, and its exit status; None while nothing is wrong."""
     others = {i: r for i, r in at.reports.items() if i != at.process_id and not r.done}
     for i, report in others.items():
         if report.failed:
@@ -102,7 +102,7 @@ def verdict(at: Situation, limits: Timeouts) -> tuple[str, int] | None:
     if at.now - at.answered > limits.lost_timeout:
         return (
             f"process 0 on {at.reports[0].host}, the coordinator, has not answered for "
-            f"{at.now - at.answered:.0f} s: it was lost or stands still. {_RESTART}",
+            f"{at.now - at.answered:.0f} s: it was lost or is stuck. {_RESTART}",
             LOST_STATUS,
         )
     for i, report in others.items():
@@ -112,7 +112,7 @@ def verdict(at: Situation, limits: Timeouts) -> tuple[str, int] | None:
             return (
                 f"process {i} on {report.host} has not reported for {silent:.0f} s (it was "
                 f"{report.where}, this one is {at.reports[at.process_id].where}): it was lost or "
-                f"stands still. {_RESTART}",
+                f"is stuck. {_RESTART}",
                 LOST_STATUS,
             )
     if at.progressed is not None and 0 < limits.stall_timeout < at.now - at.progressed:
@@ -134,7 +134,7 @@ def _furthest_behind(at: Situation) -> str:
     }
     behind = min(steps, key=steps.get)
     if steps[behind] == max(steps.values()):
-        return "All processes are there"
+        return "All processes are running"
     report = at.reports[behind]
     return f"The furthest behind is process {behind} on {report.host}, {report.where}"
 
@@ -178,20 +178,20 @@ class Watch:
         for thread in self._threads:
             thread.start()
 
-    def beat(self, step: int | None = None) -> None:
-        """Says that this process goes on; with a step, that it ended."""
+    def report_progress(self, step: int | None = None) -> None:
+        """Notes progress; with a step, that this step ended."""
         if step is not None:
             self._say(step=step)
         self._progressed = self._now
 
     def fail(self, why: str, status: int = 1) -> None:
-        """Tells the others why this process ends, and returns when they can know."""
+        """Reports why this process ends, and returns when the others can have read it."""
         self._publish(failed=why, status=status)
         # When it is gone, operations between the processes fail; with process 0, reading this, too.
         time.sleep(2 * self.limits.interval)
 
     def finish(self) -> None:
-        """Ends the watch: nothing is left to do here, and the others shall not miss this one."""
+        """Ends the watch: this process is done, and the others need not wait for its reports."""
         self._progressed = None
         self._publish(done=True)
         self._stopped.set()
@@ -248,7 +248,7 @@ class Watch:
                 print(f"error: {message}", file=sys.stderr, flush=True)
                 if self._id == 0:
                     self.fail(message, status)
-                leave(status)
+                exit_now(status)
 
     def _situation(self) -> Situation:
         return Situation(
@@ -261,7 +261,7 @@ class Watch:
         )
 
 
-def leave(status: int) -> NoReturn:
+def exit_now(status: int) -> NoReturn:
     """Ends the process at once: exiting as usual waits for the processes that are lost."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):  # nobody reads it any more

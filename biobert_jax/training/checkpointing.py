@@ -20,7 +20,7 @@ from orbax.checkpoint.checkpoint_managers import (
     LatestN,
 )
 
-from biobert_jax.cluster.job import between_processes
+from biobert_jax.cluster.job import is_communication_error
 from biobert_jax.errors import CheckpointError, TrainingError
 from biobert_jax.training.state import TrainState
 
@@ -30,22 +30,24 @@ SELECTED_BY = "score"
 logger = logging.getLogger(__name__)
 
 
-def _is_news(record: logging.LogRecord) -> bool:
-    """Whether something that is logged about a save is not told otherwise.
+def quiet_orbax_logging() -> None:
+    """Drops log records of Orbax that are reported elsewhere; entry points call this once."""
+    for source in ("absl", "asyncio"):
+        logging.getLogger(source).addFilter(_not_reported_elsewhere)
+
+
+def _not_reported_elsewhere(record: logging.LogRecord) -> bool:
+    """Whether a record is worth showing.
 
     Orbax warns of every checkpoint between evaluations, which has no score and is not meant to.
-    Of a save that failed, it and asyncio print the traceback for each thread and unfinished write,
-    before it is raised here.
+    For a save that failed, it and asyncio print the traceback of each thread and unfinished write,
+    before the error is raised here.
     """
     if record.exc_info and record.exc_info[2] is not None:
         files = [frame.filename for frame in traceback.extract_tb(record.exc_info[2])]
         if any("orbax" in file for file in [record.pathname, *files]):
             return False
     return "tracked_metric" not in record.getMessage()
-
-
-for _source in ("absl", "asyncio"):
-    logging.getLogger(_source).addFilter(_is_news)
 
 
 class Checkpoints:
@@ -116,7 +118,7 @@ class Checkpoints:
                 metrics=None if score is None else {SELECTED_BY: score},
             )
         except (OSError, ValueError, RuntimeError) as error:
-            if between_processes(error):
+            if is_communication_error(error):
                 raise  # not the disk
             raise self._failed(error) from error
 
@@ -130,7 +132,7 @@ class Checkpoints:
             self._manager.wait_until_finished()
             self._manager.check_for_errors()
         except (OSError, ValueError, RuntimeError) as error:
-            if between_processes(error):
+            if is_communication_error(error):
                 raise
             raise self._failed(error) from error
 

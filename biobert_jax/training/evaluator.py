@@ -56,5 +56,5 @@ class Evaluator:
             for name, kind in self._task.predictions.items():
                 for index, value in take_apart(said[name], said, kind).items():
                     out[index][name] = value
-            distributed.beat()
+            distributed.report_progress()
         return out

@@ -114,7 +114,7 @@ def _train_and_evaluate(config, task, workdir, initial_params, mesh):
 
     def report(step: int, metrics: Mapping[str, Any]) -> None:
         nonlocal interval
-        distributed.beat(step)
+        distributed.report_progress(step)
         check_finite(metrics, f"step {step}", checkpoints)
         interval.add(metrics)
         progress.step(int(metrics["tokens"]))
@@ -142,7 +142,7 @@ def _train_and_evaluate(config, task, workdir, initial_params, mesh):
             return evaluate_and_save
         return save if _falls_on(step, every) or step in config.checkpoint.keep_steps else None
 
-    distributed.beat(first_step)  # from here on, a lack of progress is noticed
+    distributed.report_progress(first_step)  # from here on, a lack of progress is noticed
     try:
         steps = range(first_step + 1, total_steps + 1)
         if not run_steps(steps, fetch, advance, report, due, save, checkpoints, progress):

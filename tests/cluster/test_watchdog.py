@@ -32,7 +32,7 @@ def test_a_process_reports_no_more():
     message, status = at(changed=WELL.changed | {2: 930.0})
     assert status == LOST_STATUS
     assert message.startswith("process 2 on c has not reported for 69 s (it was at step 42, this")
-    assert "the same command goes on" in message
+    assert "the same command resumes" in message
 
 
 def test_a_process_never_reported():
@@ -96,7 +96,7 @@ class Store(dict):
     def key_value_dir_get(self, key):
         return list(self.items())
 watch = Watch(Store(), 0, ["a"], Timeouts(lost_timeout=2, stall_timeout={stall}))
-watch.beat(7)
+watch.report_progress(7)
 {body}
 watch.finish()
 print("finished")
@@ -122,7 +122,8 @@ def test_a_stuck_program_is_ended():
 
 
 def test_beats_keep_it_alive():
-    done, _ = run_program(2, "for _ in range(12):\n    time.sleep(0.3)\n    watch.beat()")
+    report = "for _ in range(12):\n    time.sleep(0.3)\n    watch.report_progress()"
+    done, _ = run_program(2, report)
     assert (done.returncode, done.stdout, done.stderr) == (0, "finished\n", "")
 
 

@@ -18,7 +18,7 @@ AT_STEP_11 = """
 import os, signal, time
 from biobert_jax.training import distributed, metrics
 from experiments import ner
-ner.main = distributed.told_to_others()(ner.main)  # as experiments.common.launch does
+ner.main = distributed.end_job_on_error()(ner.main)  # as experiments.common.launch does
 seen, add = 0, metrics.Interval.add
 def counted(self, values):
     global seen

@@ -24,7 +24,7 @@ from biobert_jax.errors import DataError, told_to_user
 from biobert_jax.cluster import job as distributed
 
 port, number = int(sys.argv[1]), int(sys.argv[2])
-with distributed.told_to_others(), told_to_user():
+with distributed.end_job_on_error(), told_to_user():
     job = distributed.find_job(f"localhost:{{port}}", 2, number)
     distributed.set_up(job, distributed.Timeouts(60, {lost}, {stall}))
     mesh = Mesh(np.array(jax.devices()), ("data",))
@@ -32,12 +32,12 @@ with distributed.told_to_others(), told_to_user():
     add = jax.jit(jnp.sum, out_shardings=NamedSharding(mesh, PartitionSpec()))
     ones = jax.make_array_from_process_local_data(rows, np.ones(1, np.float32))
     assert float(add(ones)) == 2
-    distributed.beat(0)
+    distributed.report_progress(0)
     for step in range(1, 10_000):
         if step == 6 and number == {victim}:
             {happens}
         assert float(add(ones)) == 2
-        distributed.beat(step)
+        distributed.report_progress(step)
         if step == 9:
             break
 print("finished")
@@ -100,7 +100,7 @@ def test_a_process_is_lost(two, name):
 
 def test_a_process_lives_but_is_stuck(two):
     """Its threads report and send JAX's heartbeats as ever."""
-    for process in two("distributed.beat(3); time.sleep(1000)", stall=20):
+    for process in two("distributed.report_progress(3); time.sleep(1000)", stall=20):
         status, message = ends(process)
         assert status == LOST_STATUS
         assert "has made no progress for 2" in message
