@@ -18,6 +18,10 @@ class DataError(UserError):
     """A file of examples does not hold what its format promises."""
 
 
+class WriteError(UserError):
+    """A file could not be written: a full disk, a quota, a missing permission."""
+
+
 class CheckpointError(UserError):
     """Weights, configuration or vocabulary do not fit each other."""
 

@@ -1,24 +1,46 @@
-"""Opens plain and gzip files as bounded streams whose every failure is a DataError.
+"""Every path of a user: reading with limits and messages, writing all or nothing.
 
-Corpora come off the network by the thousand: some are cut short, some are damaged, and one may be
-hostile. A decompressed stream is never held as a whole, and a gzip stream that grows out of
-proportion (`MAX_RATIO`) is given up, so that a bomb costs neither memory nor hours.
+Other modules open no file of a user by themselves. What they get from here:
+
+    reading   open_bounded, read_bytes, read_text, read_lines, read_json, parse_json
+    writing   atomic_writing, write_text, write_json
+    both      sha256_of, shown
+
+Whatever cannot be read is a DataError, whatever cannot be written a WriteError. Files come off the
+network by the thousand: some are cut short, some are damaged, and one may be hostile. So no gzip
+stream may grow out of proportion, and nothing is read into memory beyond a limit.
 """
 
+import contextlib
 import gzip
+import hashlib
 import io
+import json
 import os
+import re
+import secrets
+import shutil
 import zlib
-from typing import BinaryIO
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
 
-from biobert_jax.errors import DataError
+from biobert_jax.errors import DataError, WriteError, at
+from biobert_jax.file_kinds import HEAD_BYTES, JSON, TEXT, TEXT_KINDS, expect_kind
+from biobert_jax.strict_json import parse_json
 
-GZIP_MAGIC = b"\x1f\x8b"
+AnyPath = str | os.PathLike[str]
 
 # PubMed XML shrinks about tenfold and the most repetitive text some fiftyfold; deflate's best,
 # which only a bomb reaches, is a thousandfold. Small files are let through whatever their ratio.
 MAX_RATIO = 200
 FREE_BYTES = 64 * 2**20
+MAX_FILE_BYTES = 128 * 2**20
+"""The most that is read into memory as one text; the largest public set has 60 MB."""
+MAX_LINE_BYTES = 16 * 2**20  # a long book has 3 MB
+
+_GZIP = b"\x1f\x8b"
+_BOM = b"\xef\xbb\xbf"
 
 
 class _Guarded(io.RawIOBase):
@@ -52,7 +74,7 @@ class _Guarded(io.RawIOBase):
         super().close()
 
 
-def open_stream(path: str | os.PathLike[str], buffer_size: int = 2**17) -> io.BufferedReader:
+def open_bounded(path: AnyPath, buffer_size: int = 2**17) -> io.BufferedReader:
     """Opens `path` for reading bytes, decompressing it if its content (not its name) is gzip.
 
     Args:
@@ -63,17 +85,225 @@ def open_stream(path: str | os.PathLike[str], buffer_size: int = 2**17) -> io.Bu
       DataError: here if the file cannot be opened; while reading if it is truncated, fails its
         checksum, or has decompressed to more than max(FREE_BYTES, MAX_RATIO x its size).
     """
-    path = os.fspath(path)
     try:
         file = open(path, "rb")  # noqa: SIM115 (closed with the stream that is returned)
         size = os.fstat(file.fileno()).st_size
-        is_gzip = file.peek(2)[:2] == GZIP_MAGIC
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+        is_gzip = file.peek(2)[:2] == _GZIP
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(
+            f"{shown(path)}: cannot be read ({reason}); expected a readable file. Check the path"
+        ) from error
     if not is_gzip:
         # No limit: what a plain file holds has been paid for with as much disk.
-        return io.BufferedReader(_Guarded(file, path, limit=2**63), buffer_size)
+        return io.BufferedReader(_Guarded(file, shown(path), limit=2**63), buffer_size)
     unzipped = gzip.GzipFile(fileobj=file, mode="rb")
     unzipped.myfileobj = file  # so that closing the one closes the other
     limit = max(FREE_BYTES, MAX_RATIO * size)
-    return io.BufferedReader(_Guarded(unzipped, path, limit), buffer_size)
+    return io.BufferedReader(_Guarded(unzipped, shown(path), limit), buffer_size)
+
+
+def read_bounded(stream: BinaryIO, where: str, limit: int | None = None) -> bytes:
+    """Reads the rest of a stream into memory, `limit` bytes (MAX_FILE_BYTES) at the most.
+
+    Raises:
+      DataError: there is more.
+    """
+    limit = MAX_FILE_BYTES if limit is None else limit
+    data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise DataError(
+            f"{where}: more than {limit:,} bytes, decompressed; expected less, since it is read "
+            "into memory. Check what this file is, or split it"
+        )
+    return data
+
+
+def read_bytes(path: AnyPath, limit: int | None = None) -> bytes:
+    """Reads a file, plain or gzip; errors as `open_bounded` and `read_bounded`."""
+    with open_bounded(path) as stream:
+        return read_bounded(stream, shown(path), limit)
+
+
+def read_text(path: AnyPath, *kinds: str, hint: str = "", limit: int | None = None) -> str:
+    """Reads a UTF-8 file, plain or gzip, without its byte order mark; line ends stay as they are.
+
+    Args:
+      path: the file.
+      kinds: of `file_kinds.TEXT_KINDS`, the forms that its reader can make sense of; all of them if
+        none is named.
+      hint: what to do about a file of another kind.
+      limit: in bytes, MAX_FILE_BYTES by default.
+
+    Raises:
+      DataError: it cannot be read, looks like something else, is too large or not UTF-8.
+    """
+    data = read_bytes(path, limit)
+    expect_kind(data[:HEAD_BYTES], shown(path), *(kinds or TEXT_KINDS), hint=hint)
+    return decode(data.removeprefix(_BOM), shown(path))
+
+
+def read_lines(path: AnyPath, *kinds: str, hint: str = "") -> Iterator[tuple[int, str]]:
+    """Yields the lines of a UTF-8 file as a stream, as `decode_lines` does; see `read_text`."""
+    with open_bounded(path) as stream:
+        head = stream.peek(HEAD_BYTES)[:HEAD_BYTES]
+        expect_kind(head, shown(path), *(kinds or TEXT_KINDS), hint=hint)
+        yield from decode_lines(stream, shown(path))
+
+
+def decode_lines(stream: BinaryIO, where: str) -> Iterator[tuple[int, str]]:
+    """Yields (number from 1, line without its end) of a stream of UTF-8, such as standard input.
+
+    Raises:
+      DataError: a line is not UTF-8 or has more than MAX_LINE_BYTES, or the lines end in carriage
+        returns alone.
+    """
+    number = 0
+    while data := stream.readline(MAX_LINE_BYTES + 1):
+        number += 1
+        if len(data) > MAX_LINE_BYTES:
+            raise DataError(
+                f"{at(where, number)}: the line has more than {MAX_LINE_BYTES:,} bytes; expected "
+                "text in lines. Check what this file is"
+            )
+        if number == 1:
+            data = data.removeprefix(_BOM)
+            if not data.endswith(b"\n") and b"\r" in data.rstrip(b"\r"):
+                raise carriage_returns(where, 1)
+        yield number, decode(data, where, number).rstrip("\r\n")
+
+
+def split_lines(text: str, where: str) -> list[str]:
+    """Splits a table's text into its lines, without their ends (LF or CRLF).
+
+    Not str.splitlines, which also splits at U+2028 and others, which are words in some corpora.
+
+    Raises:
+      DataError: a carriage return stands within a line.
+    """
+    if "\r" in text and (inner := re.search(r"\r+[^\r\n]", text)):
+        raise carriage_returns(where, text.count("\n", 0, inner.start()) + 1)
+    return [line.rstrip("\r") for line in text.split("\n")]
+
+
+def carriage_returns(where: str, line: int) -> DataError:
+    """The error of a file whose lines end as they did on old Macintoshes."""
+    return DataError(
+        f"{at(where, line)}: a carriage return within the line; expected line ends LF or CR LF. "
+        "Convert the file (for example: tr '\\r' '\\n')"
+    )
+
+
+def decode(data: bytes, where: str, first_line: int = 1) -> str:
+    """Decodes UTF-8.
+
+    Args:
+      data: of the file, or of one line.
+      where: what messages call the file.
+      first_line: the number of the first line in `data`.
+
+    Raises:
+      DataError: names the line, the byte and its place in the line.
+    """
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = first_line + data.count(b"\n", 0, error.start)
+        column = error.start - data.rfind(b"\n", 0, error.start)
+        raise DataError(
+            f"{at(where, line)}: byte {column} of the line (0x{data[error.start]:02x}) is not "
+            "UTF-8; expected UTF-8 text. Save the file as UTF-8 (for example: iconv -f ISO-8859-1 "
+            "-t UTF-8)"
+        ) from error
+
+
+def read_json(path: AnyPath, limit: int | None = None) -> Any:
+    """Reads a JSON file; errors as `read_text` and `parse_json`."""
+    # What is broken, and so looks like text, is left to the parser, which says where.
+    return parse_json(read_text(path, JSON, TEXT, limit=limit), shown(path))
+
+
+@contextlib.contextmanager
+def atomic_writing(path: AnyPath) -> Iterator[Path]:
+    """Gives a temporary path to write to; when the block ends well, it takes the name `path`.
+
+    So the file is the old one or the whole new one, whatever happens. Folders are created. What is
+    no regular file (a pipe, /dev/stdout) is written to directly.
+
+    Raises:
+      WriteError: a full disk, a quota, a missing permission, a folder of that name.
+    """
+    path = Path(path)
+    with writing(path):
+        if path.is_dir():
+            raise IsADirectoryError(None, "it is a folder")
+        if path.exists() and not path.is_file():
+            yield path
+            return
+        path = Path(os.path.realpath(path))  # or a link would be replaced, not what it points to
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+        try:
+            yield temporary
+            if path.exists():
+                shutil.copymode(path, temporary)
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writing(path: AnyPath) -> Iterator[None]:
+    """Turns a full disk, a quota or a missing permission within the block into a WriteError."""
+    try:
+        yield
+    except OSError as error:
+        raise WriteError(
+            f"{shown(path)}: could not be written ({error.strerror or error}). Make room, or "
+            "choose another place, and give the same command again"
+        ) from error
+    except UnicodeEncodeError as error:
+        raise WriteError(
+            f"{shown(path)}: could not be written: it would hold "
+            f"U+{ord(error.object[error.start]):04X}, half a surrogate pair, at character "
+            f"{error.start}; expected Unicode text. Correct the input that it came from"
+        ) from error
+
+
+def write_text(path: AnyPath, text: str | Iterable[str]) -> None:
+    """Writes UTF-8 with LF, a string or pieces of one, as `atomic_writing` does."""
+    with (
+        atomic_writing(path) as temporary,
+        open(temporary, "w", encoding="utf-8", newline="\n") as file,
+    ):
+        file.writelines([text] if isinstance(text, str) else text)
+
+
+def write_json(path: AnyPath, value: object, indent: int | None = 2) -> None:
+    """Writes a JSON file as `atomic_writing` does; numbers that are not finite become null."""
+    try:
+        text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        finite = json.loads(json.dumps(value), parse_constant=lambda name: None)
+        text = json.dumps(finite, indent=indent, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def sha256_of(path: AnyPath) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal.
+
+    Raises:
+      DataError: it cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{shown(path)}: cannot be read ({error.strerror or error})") from error
+
+
+def shown(path: AnyPath) -> str:
+    """A path for messages, ids and reports: bytes that are not UTF-8 as \\xNN."""
+    return os.fsencode(os.fspath(path)).decode("utf-8", "backslashreplace")

@@ -24,7 +24,7 @@ from biobert_jax.corpora.readers.documents import (
 )
 from biobert_jax.corpora.readers.markup import append_inline, normalise, parse_xml, superscript
 from biobert_jax.errors import DataError
-from biobert_jax.files import open_stream
+from biobert_jax.files import open_bounded
 
 MAX_ARTICLE_BYTES = 32 * 2**20  # a tree takes some ten times as much
 
@@ -119,7 +119,7 @@ def _articles(
 ) -> Iterator[tuple[str, bytes]]:
     """Yields (source, content) of each XML file in `path`, at most one byte more than allowed."""
     try:
-        with open_stream(path) as stream:
+        with open_bounded(path) as stream:
             if stream.peek(512)[257:262] == b"ustar" or re.search(r"\.(tar|tgz)\b", path):
                 yield from _members(stream, path, statistics)
             else:

@@ -24,7 +24,7 @@ from biobert_jax.corpora.readers.documents import (
 )
 from biobert_jax.corpora.readers.markup import normalise
 from biobert_jax.errors import DataError
-from biobert_jax.files import open_stream
+from biobert_jax.files import open_bounded
 
 MAX_LINE_BYTES = 16 * 2**20  # a long book has 3 MB
 
@@ -216,7 +216,7 @@ def _lines(
     statistics.files += 1
     number = 0
     try:
-        with open_stream(path) as stream:
+        with open_bounded(path) as stream:
             while data := stream.readline(MAX_LINE_BYTES + 1):
                 number += 1
                 if number == 1:

@@ -17,7 +17,7 @@ from lxml import etree
 
 from biobert_jax.corpora.readers.markup import safe_parser
 from biobert_jax.errors import DataError
-from biobert_jax.files import open_stream
+from biobert_jax.files import open_bounded
 
 ROOTS = ("PubmedArticleSet", "MedlineCitationSet", "PubmedBookArticleSet")
 _PUBLISHERS_ROOT = "PubMedArticleSet"
@@ -108,7 +108,7 @@ def pubmed_records(
 
 
 def _chunks(path: str | os.PathLike[str]) -> Iterator[bytes]:
-    with open_stream(path) as stream:
+    with open_bounded(path) as stream:
         _check_encoding(stream.peek(256))
         while chunk := stream.read(_CHUNK_BYTES):
             yield chunk
