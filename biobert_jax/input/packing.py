@@ -9,7 +9,7 @@ An unpacked batch is the plan with one sequence a row.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -18,25 +18,74 @@ from biobert_jax.errors import UserError
 Example = Mapping[str, np.ndarray]
 """One sequence: `input_ids` [n], `token_type_ids` [n] and whatever else its task needs."""
 
+Batch = Mapping[str, np.ndarray]
+"""Some rows by name, as `lay_out` makes them. Models and tasks read them as `jax.Array`s under the
+same names (`models.protocol.Batch`). B is rows, S positions of a row, N slots for sequences.
+
+| name | dtype and shape | holds | elsewhere |
+|---|---|---|---|
+| `input_ids` | int32 [B, S] | ids of tokens | the feature's `pad` |
+| `token_type_ids` | int32 [B, S] | 0 or 1, BERT's first or second segment | 0 |
+| `segment_ids` | int32 [B, S] | which sequence of the row a position belongs to, from 1 | 0 |
+| `position_ids` | int32 [B, S] | a token's position within its sequence | 0 |
+| `cls_positions` | int32 [B, N] | where each sequence starts | 0 |
+| `sequence_index` | int32 [B, N] | which example each sequence is | -1 |
+| a task's features | their `dtype`, see `Feature` | labels, positions, ... | their `pad` |
+
+A position is real where `segment_ids > 0`, a slot where `sequence_index >= 0`; neither is ever read
+off a token id or a label.
+"""
+
 IGNORED = -1
 """The label of a position or slot that has none."""
 
+Kind = Literal["token", "sequence", "position", "at_position"]
+DTYPES = ("int32", "float32", "bool")
+"""What a feature may be: JAX would cut anything of 64 bits down to 32 without a word."""
 
-class Feature(NamedTuple):
+
+@dataclasses.dataclass(frozen=True)
+class Feature:
     """How one entry of an example is laid into a row.
 
     Attributes:
-      kind: `token`, one value a token, laid at the tokens' positions; `sequence`, one value a
-        sequence, laid in the sequence's slot; `position`, token positions within the sequence, laid
-        one after the other and shifted by the sequence's start; `at_position`, one value for each
-        of those positions.
-      pad: what fills the rest of the row.
+      kind: `token`, one value per token, laid at the tokens' positions: [B, S, *shape];
+        `sequence`, one value per sequence, laid in the sequence's slot: [B, N, *shape];
+        `position`, token positions within the sequence, laid one after the other and shifted by the
+        sequence's start: [B, slots]; `at_position`, one value for each of those positions:
+        [B, slots, *shape].
+      pad: the value of positions and slots that hold nothing.
       slots: the length of the row's array, for the kinds `position` and `at_position`.
+      dtype: one of `DTYPES`.
+      shape: the trailing shape of one value: () for a number, (C,) for the labels of C classes.
+
+    Raises:
+      ValueError: no such kind or dtype; a pad that is no value of the dtype; positions that are
+        not int32 numbers.
     """
 
-    kind: Literal["token", "sequence", "position", "at_position"]
-    pad: int = 0
+    kind: Kind
+    pad: float = 0
     slots: int = 0
+    dtype: str = "int32"
+    shape: tuple[int, ...] = ()
+
+    def __post_init__(self):
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"kind is {self.kind!r}; expected one of {', '.join(get_args(Kind))}")
+        if self.dtype not in DTYPES:
+            raise ValueError(f"dtype is {self.dtype!r}; expected one of {', '.join(DTYPES)}")
+        if self.dtype != "float32" and np.asarray(self.pad).astype(self.dtype) != self.pad:
+            raise ValueError(f"pad is {self.pad!r}, which is no {self.dtype}")
+        if self.kind == "position" and (self.dtype, self.shape) != ("int32", ()):
+            raise ValueError(
+                f"positions are int32 numbers; found {self.dtype} of shape {list(self.shape)}"
+            )
+
+    def row_shape(self, row_length: int, max_sequences: int) -> tuple[int, ...]:
+        """The shape of one row of this feature, without the axis of rows."""
+        lengths = {"token": row_length, "sequence": max_sequences}
+        return (lengths.get(self.kind, self.slots), *self.shape)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,25 +192,23 @@ def lay_out(
 
     Args:
       examples: the sequences; each has every one of `features`.
-      rows: for each of R rows the indices of its sequences; an empty one gives a row of padding.
+      rows: for each of B rows the indices of its sequences; an empty one gives a row of padding.
       features: how each entry is laid down.
       row_length: S.
       max_sequences: N.
 
     Returns:
-      int32 arrays: the features (`token` [R, S], `sequence` [R, N], the others [R, slots]) and
-      segment_ids, position_ids [R, S]; cls_positions [R, N], where each sequence starts (0 in
-      unused slots); sequence_index [R, N], which example it is (-1 in unused slots).
+      A `Batch`: the features and what the layout adds to them.
+
+    Raises:
+      UserError: an example lacks a feature, or has another shape or type than the feature says; a
+        row needs more slots than a feature has.
     """
     count = len(rows)
-    shape = {
-        "token": lambda feature: row_length,
-        "sequence": lambda feature: max_sequences,
-        "position": lambda feature: feature.slots,
-        "at_position": lambda feature: feature.slots,
-    }
     out = {
-        name: np.full((count, shape[feature.kind](feature)), feature.pad, np.int32)
+        name: np.full(
+            (count, *feature.row_shape(row_length, max_sequences)), feature.pad, feature.dtype
+        )
         for name, feature in features.items()
     }
     for name, width in (
@@ -182,11 +229,12 @@ def lay_out(
             out["cls_positions"][r, slot] = start
             out["sequence_index"][r, slot] = index
             for name, feature in features.items():
-                value = example[name]
+                array = out[name]
+                value = _checked(example, index, name, feature, array.dtype, end - start)
                 if feature.kind == "token":
-                    out[name][r, start:end] = value
+                    array[r, start:end] = value
                 elif feature.kind == "sequence":
-                    out[name][r, slot] = value
+                    array[r, slot] = value
                 else:
                     at = filled[name]
                     filled[name] = at + len(value)
@@ -195,18 +243,41 @@ def lay_out(
                             f"a row needs {filled[name]} slots for {name}, but has {feature.slots}"
                         )
                     shift = start if feature.kind == "position" else 0
-                    out[name][r, at : filled[name]] = value + shift
+                    array[r, at : filled[name]] = value + shift if shift else value
             start = end
     return out
 
 
+def _checked(
+    example: Example, index: int, name: str, feature: Feature, dtype: np.dtype, tokens: int
+) -> np.ndarray:
+    """One entry of an example as the feature describes it: NumPy would broadcast and round."""
+    if name not in example:
+        raise UserError(f"sequence {index} has no {name}; found {', '.join(example)}")
+    value = np.asarray(example[name])
+    shape = value.shape
+    if feature.kind == "token":
+        fits = shape == (tokens, *feature.shape)
+    elif feature.kind == "sequence":
+        fits = shape == feature.shape
+    else:
+        fits = shape[1:] == feature.shape and len(shape) > 0
+    if not fits or not (value.dtype is dtype or np.can_cast(value.dtype, dtype, "same_kind")):
+        leading = {"token": [tokens], "sequence": []}.get(feature.kind, ["any"])
+        raise UserError(
+            f"sequence {index}: {name} is {value.dtype} {list(shape)}; its feature says "
+            f"{feature.dtype} {[*leading, *feature.shape]}"
+        )
+    return value
+
+
 def take_apart(
-    values: np.ndarray, batch: Mapping[str, np.ndarray], kind: Literal["token", "sequence"]
+    values: np.ndarray, batch: Batch, kind: Literal["token", "sequence"]
 ) -> dict[int, np.ndarray]:
     """The inverse of laying out, for what a model says about each token or sequence.
 
     Args:
-      values: [R, S, ...] for `token`, [R, N, ...] for `sequence`.
+      values: [B, S, ...] for `token`, [B, N, ...] for `sequence`.
       batch: the arrays that `lay_out` returned for these rows.
       kind: what the second axis of values counts.
 

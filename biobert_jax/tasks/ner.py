@@ -206,6 +206,7 @@ class NerTask:
     """
 
     name = "ner"
+    stream = None
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """What the training loop knows of a task."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -8,33 +8,56 @@ import flax.linen as nn
 import jax
 import numpy as np
 
+from biobert_jax.input.loader import Packing
 from biobert_jax.input.packing import Example, Feature
+from biobert_jax.input.row_streams import RowStreams
 
 Arrays = Mapping[str, jax.Array]
 
+Stream = Callable[[Packing, int, range], RowStreams]
+"""(packing, rows, own) -> rows without end, of which this process reads the streams `own` of `rows`
+(see `input.row_streams`)."""
+
 
 class Task(Protocol):
-    """A way to read examples, a head, a loss and a metric.
+    """A way to read examples, a head, a loss and a metric."""
 
-    A task whose training examples are made while they are read also has a method
-    `stream(packing, rows, own) -> grain.IterDataset`: rows without end, of which this process reads
-    the streams `own` of `rows` (see `input.streams`). The loop then takes `batch.rows` of them for
-    each of `train.steps` steps, and does not ask for `examples("train")`.
+    @property
+    def name(self) -> str:
+        """For results.json."""
+        ...
 
-    Attributes:
-      name: for results.json.
-      model: a model of `models.heads`.
-      features: how the entries of an example are laid into rows.
-      predictions: what `predict` returns, and whether it is per `token` or per `sequence`.
-      card: what a checkpoint of this task must carry to be used without its data; JSON-serialisable
+    @property
+    def model(self) -> nn.Module:
+        """A model of `models.heads`."""
+        ...
+
+    @property
+    def features(self) -> Mapping[str, Feature]:
+        """How the entries of an example are laid into rows."""
+        ...
+
+    @property
+    def predictions(self) -> Mapping[str, Literal["token", "sequence"]]:
+        """What `predict` returns, and whether it is per `token` or per `sequence`."""
+        ...
+
+    @property
+    def card(self) -> Mapping[str, Any]:
+        """What a checkpoint of this task must carry to be used without its data; JSON-serialisable
         (architecture, vocabulary, casing, labels).
-    """
+        """
+        ...
 
-    name: str
-    model: nn.Module
-    features: Mapping[str, Feature]
-    predictions: Mapping[str, Literal["token", "sequence"]]
-    card: Mapping[str, Any]
+    @property
+    def stream(self) -> Stream | None:
+        """Makes the training rows of a task whose examples are made while they are read.
+
+        The loop then takes `batch.rows` of them for each of `train.steps` steps, and does not ask
+        for `examples("train")`. None where those are all there before the first step, so that the
+        rows of all epochs are planned.
+        """
+        ...
 
     def examples(self, split: str) -> Sequence[Example]:
         """The sequences of a split: `train`, `validation` or `test`; empty where it has none."""

@@ -136,6 +136,7 @@ class RelationTask:
     """
 
     name = "relation"
+    stream = None
 
     def __init__(
         self,

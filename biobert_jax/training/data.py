@@ -20,7 +20,7 @@ from biobert_jax.input.loader import (
     rows_for_sequences,
     shuffled_epochs,
 )
-from biobert_jax.tasks.protocol import Task
+from biobert_jax.tasks.protocol import Stream, Task
 from biobert_jax.training.micro_batches import choose_micro_batches, device_memory, step_memory
 from biobert_jax.training.sharding import row_shards
 from biobert_jax.training.state import lower_train_step
@@ -52,9 +52,8 @@ def training_data(config: ml_collections.ConfigDict, task: Task, mesh: Mesh) -> 
       DataError: there is nothing to train on, or too little for `train.steps`.
       TrainingError: the batch does not fit the devices.
     """
-    streamed = getattr(task, "stream", None)
-    if streamed is not None:
-        return _streamed(config, task, mesh)
+    if task.stream is not None:
+        return _streamed(config, task, task.stream, mesh)
     batches, micro_batches = training_batches(config, task, mesh)
     total_steps = steps_of(config, batches)
     log_packing(batches, total_steps)
@@ -77,7 +76,9 @@ def steps_of(config: ml_collections.ConfigDict, batches: PackedBatches) -> int:
     return steps
 
 
-def _streamed(config: ml_collections.ConfigDict, task: Any, mesh: Mesh) -> TrainingData:
+def _streamed(
+    config: ml_collections.ConfigDict, task: Task, stream: Stream, mesh: Mesh
+) -> TrainingData:
     rows, total_steps = config.batch.rows, config.train.steps
     if rows < 1 or total_steps < 1:
         raise TrainingError(
@@ -99,7 +100,7 @@ def _streamed(config: ml_collections.ConfigDict, task: Any, mesh: Mesh) -> Train
     )
     share = rows // jax.process_count()
     first = jax.process_index() * share
-    dataset = task.stream(make_packing(config), rows, range(first, first + share))
+    dataset = stream(make_packing(config), rows, range(first, first + share))
     logger.info(
         "%d rows of %d a batch (%d positions), %d steps",
         rows,

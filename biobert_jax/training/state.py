@@ -37,11 +37,8 @@ class TrainState(flax.struct.PyTreeNode):
 
 def make_init(task: Task, optimizer: optax.GradientTransformation) -> Callable[[int], TrainState]:
     """Returns a function from a seed to a fresh state. Jit it with the shardings it shall have."""
-    row, one = np.zeros((1, 8), np.int32), np.zeros((1, 1), np.int32)
-    tokens = ("input_ids", "token_type_ids", "segment_ids", "position_ids")
-    batch = dict.fromkeys(tokens, row) | {"cls_positions": one, "masked_lm_positions": one}
-
-    # Its shapes are all that this batch is for, and one row spreads over no mesh.
+    # Its shapes are all that this row of padding is for, and one row spreads over no mesh.
+    batch = lay_out([], [np.zeros(0, np.int64)], task.features, row_length=8, max_sequences=1)
     model = task.model.clone(compute=dataclasses.replace(task.model.compute, attention="xla"))
 
     def init(seed: int) -> TrainState:

@@ -25,7 +25,7 @@ def examples():
     rng = np.random.default_rng(0)
     lengths = rng.integers(3, 20, COUNT)
     return [
-        {"input_ids": np.full(n, i + 1), "token_type_ids": np.zeros(n)}
+        {"input_ids": np.full(n, i + 1), "token_type_ids": np.zeros(n, int)}
         for i, n in enumerate(lengths)
     ]
 

@@ -99,3 +99,105 @@ def test_too_few_slots_are_named():
     features = FEATURES | {"masked_lm_positions": Feature("position", slots=1)}
     with pytest.raises(UserError, match="slots for masked_lm_positions, but has 1"):
         lay_out([example(16, 0)], [np.array([0])], features, 16, 1)
+
+
+OTHERS = {
+    "input_ids": Feature("token"),
+    "score": Feature("sequence", dtype="float32"),
+    "classes": Feature("sequence", pad=IGNORED, shape=(3,)),
+    "weight": Feature("token", pad=-1.5, dtype="float32"),
+    "seen": Feature("token", dtype="bool"),
+    "box": Feature("token", dtype="float32", shape=(2, 2)),
+    "at": Feature("position", slots=20),
+    "frequency": Feature("at_position", slots=20, dtype="float32", shape=(2,)),
+}
+
+
+def other_example(length: int, seed: int) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(seed)
+    return {
+        "input_ids": random.integers(1, 1000, length, dtype=np.int32),
+        "score": random.normal(),  # NumPy's float64, as a reader has it
+        "classes": random.integers(0, 2, 3),
+        "weight": random.normal(size=length).astype(np.float32),
+        "seen": random.integers(0, 2, length).astype(bool),
+        "box": random.normal(size=(length, 2, 2)),
+        "at": np.array([0, length - 1]),
+        "frequency": random.normal(size=(2, 2)),
+    }
+
+
+@pytest.mark.parametrize("rows", [[[0, 1, 2], [], [3, 4]], [[0], [1], [2], [3], [4]]])
+def test_features_keep_their_dtype_and_shape_packed_or_not(rows):
+    examples = [other_example(length, length) for length in (5, 3, 8, 2, 7)]
+    members, slots = [np.array(row, int) for row in rows], max(map(len, rows))
+    batch = lay_out(examples, members, OTHERS, 16, slots)
+    assert {name: (batch[name].dtype.name, batch[name].shape[1:]) for name in OTHERS} == {
+        "input_ids": ("int32", (16,)),
+        "score": ("float32", (slots,)),
+        "classes": ("int32", (slots, 3)),
+        "weight": ("float32", (16,)),
+        "seen": ("bool", (16,)),
+        "box": ("float32", (16, 2, 2)),
+        "at": ("int32", (20,)),
+        "frequency": ("float32", (20, 2)),
+    }
+    for name, kind in (
+        ("score", "sequence"),
+        ("classes", "sequence"),
+        ("weight", "token"),
+        ("seen", "token"),
+        ("box", "token"),
+    ):
+        apart = take_apart(batch[name], batch, kind)
+        assert len(apart) == len(examples)
+        for index, original in enumerate(examples):
+            expected = np.asarray(original[name]).astype(OTHERS[name].dtype)
+            np.testing.assert_array_equal(apart[index], expected)
+    assert (batch["weight"][batch["segment_ids"] == 0] == -1.5).all()
+    assert (batch["classes"][batch["sequence_index"] < 0] == IGNORED).all()
+    for r, row in enumerate(rows):
+        found = batch["frequency"][r, : 2 * len(row)]
+        expected = [examples[i]["frequency"] for i in row]
+        np.testing.assert_array_equal(found, np.float32(expected).reshape(-1, 2))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"label": 0.7}, r"sequence 0: label is float64 \[\]; its feature says int32 \[\]"),
+        ({"score": [0.7]}, r"sequence 0: score is float64 \[1\]; its feature says float32 \[\]"),
+        ({"classes": np.ones(2, int)}, r"int64 \[2\]; its feature says int32 \[3\]"),
+        ({"weight": np.ones(1)}, r"weight is float64 \[1\]; its feature says float32 \[5\]"),
+        ({"at": np.ones(2)}, r"at is float64 \[2\]; its feature says int32 \['any'\]"),
+    ],
+)
+def test_values_that_a_feature_cannot_hold_are_refused(changed, message):
+    """NumPy would make 0 of 0.7, and as many numbers of one as there are tokens."""
+    features = OTHERS | {"label": Feature("sequence", pad=IGNORED)}
+    whole = other_example(5, 0) | {"label": 1}
+    lay_out([whole], [np.array([0])], features, 8, 1)
+    with pytest.raises(UserError, match=message):
+        lay_out([whole | changed], [np.array([0])], features, 8, 1)
+
+
+def test_a_missing_feature_is_named():
+    lacking = {name: value for name, value in example(5, 0).items() if name != "labels"}
+    with pytest.raises(UserError, match="sequence 0 has no labels"):
+        lay_out([lacking], [np.array([0])], FEATURES, 8, 1)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"kind": "word"},
+        {"kind": "token", "dtype": "int64"},
+        {"kind": "token", "pad": 0.5},
+        {"kind": "token", "pad": float("nan")},
+        {"kind": "position", "slots": 4, "dtype": "float32"},
+    ],
+)
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_features_that_cannot_be_are_refused(settings):
+    with pytest.raises(ValueError):
+        Feature(**settings)

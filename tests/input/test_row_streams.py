@@ -86,3 +86,33 @@ def test_blocks_without_a_row_are_passed_over():
     blocks = {int(next(iterator)["place"][0]) for _ in range(90)}
     assert not blocks & {0, 3, 4}
     assert {1, 2, 6, 7, 5} <= blocks
+
+
+class Scored(Source):
+    """Blocks whose examples have a number and three more."""
+
+    def __call__(self, block):
+        rng = np.random.default_rng(block)
+        for example in super().__call__(block):
+            yield example | {"score": rng.normal(), "parts": rng.normal(size=3)}
+
+
+@pytest.mark.slow
+def test_numbers_and_vectors_come_through_worker_processes():
+    features = {
+        "input_ids": Feature("token"),
+        "score": Feature("sequence", dtype="float32"),
+        "parts": Feature("sequence", dtype="float32", shape=(3,)),
+    }
+    dataset = streams.RowStreams(Scored(), Packing(32, 4), features, 4)
+    here, elsewhere = (streams.batches(dataset, 4, workers) for workers in (0, 2))
+    try:
+        for _ in range(3):
+            batch = next(here)
+            same(next(elsewhere), batch)
+            assert batch["score"].shape == (4, 4)
+            assert batch["parts"].shape == (4, 4, 3)
+            assert batch["parts"].dtype == np.float32
+    finally:
+        here.close()
+        elsewhere.close()

@@ -25,6 +25,8 @@ FEATURES = {
 class Tagging:
     """The parts of a task that a training step asks for."""
 
+    features = FEATURES
+
     def __init__(self, dropout: float):
         architecture = BertConfig(
             vocab_size=50,

@@ -92,6 +92,7 @@ class QaTask:
     """Finds answers in passages; see `tasks.protocol.Task` for the methods."""
 
     name = "qa"
+    stream = None
 
     def __init__(
         self,

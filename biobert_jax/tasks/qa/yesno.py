@@ -25,6 +25,7 @@ class YesNoTask:
     """Answers yes/no questions; see `tasks.protocol.Task` for the methods."""
 
     name = "qa"
+    stream = None
 
     def __init__(
         self,

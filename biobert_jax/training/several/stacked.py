@@ -275,7 +275,7 @@ def _check_settings(config: Config) -> None:
 def _check_shapes(trials: Sequence[Trial]) -> None:
     first = trials[0]
     for trial in trials:
-        if hasattr(trial.task, "stream"):
+        if trial.task.stream is not None:
             raise TrainingError("config.trials: pre-training has none; give one seed and one rate")
         # A flax module is its settings: equal ones have equal parameters.
         if trial.task.model != first.task.model or trial.task.features != first.task.features:
