@@ -39,27 +39,24 @@ def ours(task_name: str, init: str, data: str, options: dict[str, Any]) -> Itera
     )
     from biobert_jax.interop.load import initial_params
     from biobert_jax.models.config import Compute
-    from biobert_jax.training.optimizer import make_optimizer
-    from biobert_jax.training.state import make_init, make_train_step
+    from biobert_jax.training.data import TrainingData
+    from biobert_jax.training.run import Run
+    from biobert_jax.training.sharding import make_mesh
 
     checkpoint = load_checkpoint(init)
     compute = Compute(**{name: options[name] for name in ("dtype", "unroll", "remat")})
     task, config = make_task(task_name, checkpoint, data, compute)
-    optimizer, schedule = make_optimizer(config.optimizer, STEPS)
-    state = jax.jit(make_init(task, optimizer))(0)
-    params, _ = initial_params(jax.device_get(state.params), checkpoint)
-    state = state.replace(params=jax.device_put(params))
-    step = jax.jit(make_train_step(task, optimizer, schedule, 0), donate_argnums=0)
-
     examples = task.examples("train")
     times = options["row_lengths"]
     packing = Packing(times * config.batch.row_length, times * config.batch.max_sequences)
     plan = packing.plan(examples, shuffled_epochs(len(examples), EPOCHS, 0))
     rows = rows_for_sequences(plan, config.batch.sequences)
-    for batch in iterate(PackedBatches(examples, plan, task.features, rows, rows)):
-        arrays = {k: np.asarray(v) for k, v in batch.items()}
-        state, metrics = step(state, arrays)
-        tokens = int((arrays["segment_ids"] > 0).sum())
+    batches = iterate(PackedBatches(examples, plan, task.features, rows, rows))
+    run = Run(config, task, make_mesh(), TrainingData(batches, rows, STEPS, micro_batches=1))
+    run.initialise(lambda fresh: initial_params(jax.device_get(fresh), checkpoint)[0])
+    for batch in batches:
+        metrics = run.advance(run.place(batch))
+        tokens = int((np.asarray(batch["segment_ids"]) > 0).sum())
         yield tokens, functools.partial(jax.block_until_ready, metrics)
 
 

@@ -97,7 +97,7 @@ def make_step(
     from biobert_jax.input.packing import IGNORED
     from biobert_jax.models import attention
     from biobert_jax.training.optimizer import make_optimizer
-    from biobert_jax.training.state import make_init, make_train_step
+    from biobert_jax.training.step import make_init, make_train_step
     from configs.common import defaults
     from experiments.starting import platform_here
 

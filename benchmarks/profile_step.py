@@ -23,9 +23,10 @@ from biobert_jax.analysis.flops import training_flops
 from biobert_jax.input.loader import PackedBatches, Packing, rows_for_sequences, shuffled_epochs
 from biobert_jax.interop.load import load_checkpoint
 from biobert_jax.models.config import Compute
+from biobert_jax.training.data import TrainingData
 from biobert_jax.training.huge_pages import use_huge_pages
-from biobert_jax.training.optimizer import make_optimizer
-from biobert_jax.training.state import make_init, make_train_step
+from biobert_jax.training.run import Run
+from biobert_jax.training.sharding import make_mesh
 
 _INSTRUCTION = re.compile(r"%?([\w.\-]+) = .*?metadata=\{.*?op_name=\"([^\"]*)\"")
 
@@ -62,28 +63,26 @@ def main() -> None:
 
     checkpoint = load_checkpoint(args.init)
     task, config = make_task("ner", checkpoint, args.data, Compute())
-    optimizer, schedule = make_optimizer(config.optimizer, 2000)
-    state = jax.jit(make_init(task, optimizer))(0)
     examples = task.examples("train")
     packing = Packing(config.batch.row_length, config.batch.max_sequences)
     plan = packing.plan(examples, shuffled_epochs(len(examples), 1, 0))
     rows = rows_for_sequences(plan, config.batch.sequences)
     batches = PackedBatches(examples, plan, task.features, rows, rows)
-    step = jax.jit(make_train_step(task, optimizer, schedule, 0), donate_argnums=0)
-    compiled = step.lower(state, batches[0]).compile()
-    names = origins(compiled.as_text())
+    run = Run(config, task, make_mesh(), TrainingData(iter(()), rows, 2000, micro_batches=1))
+    run.initialise()
+    placed = [run.place(batches[number]) for number in range(args.steps + 1)]
+    names = origins(run.program.step.lower(run.state, placed[0]).compile().as_text())
 
-    state, metrics = compiled(state, batches[0])
-    jax.block_until_ready(metrics)
+    jax.block_until_ready(run.advance(placed[0]))
     started = time.perf_counter()
-    for number in range(1, args.steps + 1):
-        state, metrics = compiled(state, batches[number])
+    for batch in placed[1:]:
+        metrics = run.advance(batch)
     jax.block_until_ready(metrics)
     wall = (time.perf_counter() - started) / args.steps
     with tempfile.TemporaryDirectory() as folder:
         with jax.profiler.trace(folder):
-            for number in range(1, args.steps + 1):
-                state, metrics = compiled(state, batches[number])
+            for batch in placed[1:]:
+                metrics = run.advance(batch)
             jax.block_until_ready(metrics)
         (file,) = glob.glob(f"{folder}/**/*.xplane.pb", recursive=True)
         profile = jax.profiler.ProfileData.from_file(file)

@@ -17,9 +17,8 @@ from biobert_jax.analysis.collectives import Traffic, collectives
 from biobert_jax.errors import UserError
 from biobert_jax.tasks.protocol import Task
 from biobert_jax.training.micro_batches import choose_micro_batches, step_memory
-from biobert_jax.training.optimizer import make_optimizer
 from biobert_jax.training.sharding import bytes_on_a_device, make_mesh, mesh_sizes, row_shards
-from biobert_jax.training.state import abstract_state, lower_train_step, make_init
+from biobert_jax.training.step import build_program, lower_train_step
 
 logger = logging.getLogger(__name__)
 
@@ -180,8 +179,7 @@ def compile_only(
         raise UserError(
             f"config.batch.rows is {rows}, which data x fsdp = {shards} devices do not divide"
         )
-    optimizer, _ = make_optimizer(config.optimizer, max(1, config.train.steps))
-    state = abstract_state(make_init(task, optimizer), mesh, config.mesh.rules)
+    state = build_program(config, task, mesh, max(1, config.train.steps), 1).abstract
     parameters, moments = bytes_on_a_device(state.params), bytes_on_a_device(state.opt_state)
     share = rows // shards
 

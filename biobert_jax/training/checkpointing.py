@@ -22,7 +22,7 @@ from orbax.checkpoint.checkpoint_managers import (
 
 from biobert_jax.cluster.job import is_communication_error
 from biobert_jax.errors import CheckpointError, TrainingError
-from biobert_jax.training.state import TrainState
+from biobert_jax.training.step import TrainState
 
 FOLDER = "checkpoints"
 SELECTED_BY = "score"

@@ -23,7 +23,7 @@ from biobert_jax.input.loader import (
 from biobert_jax.tasks.protocol import Stream, Task
 from biobert_jax.training.micro_batches import choose_micro_batches, device_memory, step_memory
 from biobert_jax.training.sharding import row_shards
-from biobert_jax.training.state import lower_train_step
+from biobert_jax.training.step import lower_train_step
 
 logger = logging.getLogger(__name__)
 

@@ -8,14 +8,14 @@ import ml_collections
 import numpy as np
 from jax.sharding import Mesh
 
-from biobert_jax.cluster import job as distributed
+from biobert_jax.cluster import job
 from biobert_jax.input.loader import PackedBatches, evaluation_order, iterate, round_up
 from biobert_jax.input.packing import take_apart
 from biobert_jax.tasks.protocol import Task
 from biobert_jax.training import workdir as workdirs
 from biobert_jax.training.data import loader_options, make_packing
 from biobert_jax.training.sharding import replicated, row_shards, to_devices
-from biobert_jax.training.state import make_predict_step
+from biobert_jax.training.step import make_predict_step
 
 
 class Evaluator:
@@ -56,5 +56,5 @@ class Evaluator:
             for name, kind in self._task.predictions.items():
                 for index, value in take_apart(said[name], said, kind).items():
                     out[index][name] = value
-            distributed.report_progress()
+            job.report_progress()
         return out

@@ -95,11 +95,62 @@ class Writers:
                 closing.close()
 
 
+class MetricsLog:
+    """The metrics of one run: averaged over intervals, written to metrics.jsonl and TensorBoard.
+
+    Attributes:
+      writers: the files.
+      interval: the averages since the last line.
+      last_step: the step at which this run ends.
+    """
+
+    def __init__(
+        self,
+        writers: Writers,
+        name: str,
+        every: int,
+        last_step: int,
+        saved: Mapping[str, tuple[float, float]] | None = None,
+    ):
+        """Continues an interval.
+
+        Args:
+          writers: the files.
+          name: of the run, among several in one program; otherwise empty.
+          every: steps per line.
+          last_step: the step at which this run ends; it gets a line, too.
+          saved: an interval of `Interval.save`.
+        """
+        self.writers, self.last_step, self.interval = writers, last_step, Interval(saved)
+        self._name, self._every = name, every
+
+    def add(self, step: int, metrics: Mapping[str, Any]) -> dict[str, float] | None:
+        """Merges a step's metrics; writes and returns the averages if a line is due."""
+        self.interval.add(metrics)
+        if step % self._every and step != self.last_step:
+            return None
+        values = self.interval.compute() | {"learning_rate": float(metrics["learning_rate"])}
+        self.writers.write(METRICS, step, values)
+        self.interval = Interval()
+        return values
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Appends a line of its own, such as a validation score."""
+        self.writers.write(METRICS, step, values)
+
+    def where(self, step: int) -> str:
+        """Names a step of this run in a message."""
+        return f"{self._name}, step {step}" if self._name else f"step {step}"
+
+    def close(self) -> None:
+        self.writers.close()
+
+
 class Board:
     """TensorBoard events.
 
     Written in the caller's thread: in tensorboardX's own writer a full disk ends the background
-    thread, and the program then waits for ever on its queue.
+    thread, and the program then waits permanently on its queue.
     """
 
     def __init__(self, folder: Path, resumed_at: int):

@@ -2,31 +2,28 @@
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import ml_collections
+import numpy as np
+from jax.sharding import Mesh
 
-from biobert_jax.cluster import job as distributed
+from biobert_jax.cluster import job
+from biobert_jax.cluster.preemption import Preemption
 from biobert_jax.errors import TrainingError
 from biobert_jax.tasks.protocol import Task
 from biobert_jax.training import workdir as workdirs
 from biobert_jax.training.checkpointing import Checkpoints
-from biobert_jax.training.data import encode_state, training_data
+from biobert_jax.training.data import TrainingData, encode_state, training_data
 from biobert_jax.training.evaluator import Evaluator
-from biobert_jax.training.metrics import METRICS, THROUGHPUT, Interval, Progress, Writers
-from biobert_jax.training.optimizer import make_optimizer
+from biobert_jax.training.metrics import THROUGHPUT, MetricsLog, Progress, Writers
 from biobert_jax.training.sharding import log_bytes, make_mesh, mesh_sizes, to_devices
-from biobert_jax.training.state import (
-    abstract_state,
-    jit_train_step,
-    make_init,
-    shardings_of,
-)
-from biobert_jax.training.steps import run_steps
+from biobert_jax.training.step import build_program, shardings_of
 
 logger = logging.getLogger(__name__)
 
@@ -35,137 +32,270 @@ def train_and_evaluate(
     config: ml_collections.ConfigDict,
     task: Task,
     workdir: Path,
-    initial_params: Any = None,
+    initial_params: Callable[[Any], Any] | None = None,
 ) -> dict[str, Any] | None:
-    """Trains a task, or goes on with it, and scores its splits.
+    """Trains a task, or resumes it, and scores its splits.
 
     Args:
       config: `seed`, `batch`, `train`, `optimizer`, `checkpoint`, `loader`, `log_every`.
-      task: what is trained.
-      workdir: the run's folder; one that holds a part of this run is resumed.
+      task: the task to train.
+      workdir: the run's folder; an existing one of the same config is resumed.
       initial_params: a function from fresh parameters to those that training starts with.
 
     Returns:
-      What results.json says; None where SIGTERM ended the run early, saved.
+      The results for results.json; None if a signal ended the run early, after a save.
 
     Raises:
-      TrainingError: the workdir is another config's, the loss is no number, a save failed, a
-        setting has no such value.
-      DataError: there is nothing to train on, or too little for `train.steps`.
+      TrainingError: the workdir belongs to another config, the loss is not finite, or a save
+        failed.
+      DataError: there are no training examples, or too few for `train.steps`.
+      KeyboardInterrupt: Ctrl-C ended the run early, after a save.
     """
     check_config(config)
     workdirs.prepare(workdir, config)
     mesh = make_mesh(mesh_sizes(config))
-    with jax.set_mesh(mesh):
-        return _train_and_evaluate(config, task, workdir, initial_params, mesh)
+    with jax.set_mesh(mesh), Run(config, task, mesh, training_data(config, task, mesh)) as run:
+        run.start(workdir, initial_params)
+        return run.evaluate() if run.train() else None
 
 
-def _train_and_evaluate(config, task, workdir, initial_params, mesh):
-    # ---- Data: batches that are a function of the seed and their number.
-    data = training_data(config, task, mesh)
-    total_steps = data.total_steps
+class Run:
+    """One training run: state, data, compiled step, checkpoints and logs.
 
-    # ---- State: shapes first, then shardings, then values, so that nothing ever lies elsewhere.
-    optimizer, schedule = make_optimizer(config.optimizer, total_steps)
-    init = make_init(task, optimizer)
-    abstract = abstract_state(init, mesh, config.mesh.rules)
-    shardings = shardings_of(abstract)
-    log_parameters(abstract.params)
-    log_bytes(abstract.params, abstract.opt_state, mesh)
+    Building a Run starts nothing: it makes no array and touches no file. `start` does both, `train`
+    is the loop, `evaluate` the end. Benchmarks call `initialise` and `advance` only.
+    `several.stacked.StackedRun` overrides what sets up, saves and ends several runs in one.
 
-    # ---- What to start from: this run's last checkpoint, else what the config says.
-    options = config.checkpoint.to_dict()
-    every = options.pop("every")
-    if config.train.select == "best":
-        options["keep_best"] = max(1, options["keep_best"])
-    checkpoints = Checkpoints(workdir, **options)
-    interval = Interval()
-    if checkpoints.latest() is not None:
-        state, position = checkpoints.restore(checkpoints.latest(), abstract)
-        data.batches.set_state(position["data"])
-        interval = Interval(position["interval"])
-        logger.info("resumed at step %d", int(state.step))
-    else:
-        state = jax.jit(init, out_shardings=shardings)(config.seed)
+    Attributes:
+      state: the training state on the devices; None before `start` or `initialise`.
+      program: its shapes and shardings, and the compiled step.
+      total_steps: the step at which training ends.
+      first_step: the step that training started or resumed from.
+      logs: one per run in this program; one here.
+    """
+
+    def __init__(
+        self, config: ml_collections.ConfigDict, task: Task, mesh: Mesh, data: TrainingData
+    ):
+        self.config, self.task, self.mesh, self.data = config, task, mesh, data
+        self.total_steps = data.total_steps
+        self.first_step = 0
+        self.state: Any = None
+        self.logs: Sequence[MetricsLog] = ()
+        self.checkpoints: Checkpoints | None = None
+        self.progress: Progress | None = None
+        self.speeds: Writers | None = None  # where throughput is written
+        self._pending: tuple[int, Any] | None = None  # a step whose metrics are on the device
+        self.set_up()
+
+    # ---- Set-up: shapes, then shardings, then values, so that no array is placed twice.
+
+    def set_up(self) -> None:
+        """Builds the program; it is compiled on first use."""
+        self.program = build_program(
+            self.config, self.task, self.mesh, self.total_steps, self.data.micro_batches
+        )
+
+    def initialise(self, initial_params: Callable[[Any], Any] | None = None) -> None:
+        """Makes the state of step 0."""
+        shardings = shardings_of(self.program.abstract)
+        self.state = jax.jit(self.program.init, out_shardings=shardings)(self.config.seed)
         if initial_params is not None:
-            params = initial_params(state.params)
-            state = state.replace(params=jax.device_put(params, shardings.params))
+            params = initial_params(self.state.params)
+            self.state = self.state.replace(params=jax.device_put(params, shardings.params))
 
-    # ---- Compiled functions.
-    train_step = jit_train_step(
-        task, optimizer, schedule, config.seed, data.micro_batches, abstract, mesh
-    )
-    evaluator = Evaluator(config, task, mesh)
+    def start(self, workdir: Path, initial_params: Callable[[Any], Any] | None = None) -> None:
+        """Restores this run's last checkpoint, or initialises; then opens the run's files."""
+        self.workdir = workdir
+        log_parameters(self.program.abstract.params)
+        log_bytes(self.program.abstract.params, self.program.abstract.opt_state, self.mesh)
+        self.checkpoints = open_checkpoints(workdir, self.config)
+        position: Mapping[str, Any] = {}
+        if (latest := self.checkpoints.latest()) is not None:
+            self.state, position = self.checkpoints.restore(latest, self.program.abstract)
+            self.data.batches.set_state(position["data"])
+            logger.info("resumed at step %d", int(self.state.step))
+        else:
+            self.initialise(initial_params)
+        self.evaluator = Evaluator(self.config, self.task, self.mesh)
+        self.open_logs(int(self.state.step), [(workdir, "", position.get("interval"))])
+
+    def open_logs(
+        self, first_step: int, runs: Sequence[tuple[Path, str, Any]], steps: Sequence[int] = ()
+    ) -> None:
+        """Opens the metrics of each run in this program, and the progress line of all.
+
+        Args:
+          first_step: the step that training starts or resumes from.
+          runs: folder, name and saved interval of each.
+          steps: at which each ends; `total_steps` by default.
+        """
+        self.first_step = first_step
+        main = jax.process_index() == 0
+        every = self.config.log_every
+        self.logs = [
+            MetricsLog(Writers(folder, first_step, main), name, every, end, interval)
+            for (folder, name, interval), end in zip(
+                runs, steps or [self.total_steps] * len(runs), strict=True
+            )
+        ]
+        self.speeds = self.logs[0].writers
+        positions = self.data.rows * self.config.batch.row_length
+        self.progress = Progress(self.total_steps, first_step, positions, main)
 
     # ---- The loop.
-    first_step = int(state.step)
-    main = jax.process_index() == 0
-    writers = Writers(workdir, first_step, main)
-    positions = data.rows * config.batch.row_length
-    progress = Progress(total_steps, first_step, positions, main)
 
-    def fetch() -> Any:
-        return to_devices(next(data.batches), mesh)
+    def train(self) -> bool:
+        """Trains to the last step; False if SIGTERM ended it early, after a save.
 
-    def advance(batch: Any) -> Any:
-        nonlocal state
-        state, metrics = train_step(state, batch)
+        Raises:
+          KeyboardInterrupt: Ctrl-C ended it early, after a save.
+        """
+        assert self.progress is not None, "start the run first"
+        job.report_progress(self.first_step)  # from here on, a lack of progress is noticed
+        with Preemption() as preemption:
+            for step in range(self.first_step + 1, self.total_steps + 1):
+                batch = self.fetch()
+                metrics = self.advance(batch)
+                self.report_pending()  # of the step before, while the device computes this one
+                self._pending = (step, metrics)
+                if step == self.first_step + 1:
+                    self.report_pending()
+                    logger.info("step %d: first step done, compilation included", step)
+                    self.progress.pause()
+                if self.evaluates_after(step) or self.saves_after(step):
+                    self.report_pending()
+                    self.save(self.validate() if self.evaluates_after(step) else None)
+                    self.progress.pause()
+                # Last, so that nothing this step calls for is missing after a resume.
+                if preemption.requested(step):
+                    self.report_pending()
+                    self.save()
+                    self.checkpoints.wait()
+                    logger.warning(
+                        "%s: saved step %d; repeat the command to resume", preemption.signal, step
+                    )
+                    preemption.reraise()
+                    return False
+            self.report_pending()
+        return True
+
+    def fetch(self) -> Any:
+        """The next batch, on the devices."""
+        began = time.perf_counter()
+        batch = self.place(next(self.data.batches))
+        # A device that still computes the last step has not waited for this batch.
+        if self._pending and all(x.is_ready() for x in jax.tree.leaves(self._pending[1])):
+            self.progress.waited(time.perf_counter() - began)
+        return batch
+
+    def place(self, batch: Mapping[str, np.ndarray]) -> Any:
+        """Puts a batch on the devices."""
+        return to_devices(batch, self.mesh)
+
+    def advance(self, batch: Any) -> Any:
+        """Starts a step; returns its metrics, which may still be computed."""
+        self.state, metrics = self.program.step(self.state, batch)
         return metrics
 
-    def report(step: int, metrics: Mapping[str, Any]) -> None:
-        nonlocal interval
-        distributed.report_progress(step)
-        check_finite(metrics, f"step {step}", checkpoints)
-        interval.add(metrics)
-        progress.step(int(metrics["tokens"]))
-        if step % config.log_every == 0 or step == total_steps:
-            values = interval.compute() | {"learning_rate": float(metrics["learning_rate"])}
-            writers.write(METRICS, step, values)
-            writers.write(THROUGHPUT, step, progress.interval(step, values))
-            interval = Interval()
+    def report_pending(self) -> None:
+        """Logs the metrics of the last step that was started, if that was not done yet."""
+        if self._pending is not None:
+            (step, metrics), self._pending = self._pending, None
+            self.report(step, jax.device_get(metrics))
 
-    def save(score: float | None = None) -> None:
-        check_saveable(state.params, int(state.step), checkpoints)
-        position = {"data": encode_state(data.batches.get_state()), "interval": interval.save()}
-        checkpoints.save(state, position, task.card, score)
+    def report(self, step: int, metrics: Mapping[str, Any]) -> None:
+        """Checks and logs a step's metrics."""
+        job.report_progress(step)
+        self.progress.step(int(np.sum(metrics["tokens"])))
+        averages = []
+        for log, own in zip(self.logs, self.separate(metrics), strict=True):
+            if step <= log.last_step:
+                check_finite(own, log.where(step), self.checkpoints)
+                averages.append(log.add(step, own))
+        losses = [values["loss"] for values in averages if values is not None]
+        if losses and (step % self.config.log_every == 0 or step == self.total_steps):
+            speeds = self.progress.interval(step, {"loss": float(np.mean(losses))})
+            self.speeds.write(THROUGHPUT, step, speeds)
 
-    def evaluate_and_save() -> None:
-        step, score = int(state.step), None
-        if task.examples("validation"):
-            score = task.score(evaluator(state.params, "validation"))
-            writers.write(METRICS, step, {"validation_score": score})
-            logger.info("step %d: validation score %.2f", step, score)
-        save(score)
+    def separate(self, metrics: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        """The metrics of each run in this program."""
+        return [metrics]
 
-    def due(step: int) -> Callable[[], None] | None:
-        if _falls_on(step, config.train.evaluate_every) and step < total_steps:
-            return evaluate_and_save
-        return save if _falls_on(step, every) or step in config.checkpoint.keep_steps else None
+    def evaluates_after(self, step: int) -> bool:
+        return falls_on(step, self.config.train.evaluate_every) and step < self.total_steps
 
-    distributed.report_progress(first_step)  # from here on, a lack of progress is noticed
-    try:
-        steps = range(first_step + 1, total_steps + 1)
-        if not run_steps(steps, fetch, advance, report, due, save, checkpoints, progress):
+    def saves_after(self, step: int) -> bool:
+        settings = self.config.checkpoint
+        return falls_on(step, settings.every) or step in settings.keep_steps
+
+    def validate(self) -> float | None:
+        """Scores and logs the validation split; None if there is none."""
+        if not self.task.examples("validation"):
             return None
+        step = int(self.state.step)
+        score = self.task.score(self.evaluator(self.state.params, "validation"))
+        self.logs[0].write(step, {"validation_score": score})
+        logger.info("step %d: validation score %.2f", step, score)
+        return score
 
-        # ---- The end: keep the last state, score it, and test the one that selection names.
-        save()  # before it is scored: from here on, a signal loses nothing
-        checkpoints.wait()
-        results: dict[str, Any] = {"step": int(state.step)}
-        if task.examples("validation"):
-            results["validation"] = evaluator(state.params, "validation", workdir)
-            best = checkpoints.best() if config.train.select == "best" else None
-            if best is not None and best[1] > task.score(results["validation"]):
+    def save(self, score: float | None = None) -> None:
+        """Saves the state, the position in the data, and the task's card."""
+        check_saveable(self.state.params, int(self.state.step), self.checkpoints)
+        position = {
+            "data": encode_state(self.data.batches.get_state()),
+            "interval": self.logs[0].interval.save(),
+        }
+        self.checkpoints.save(self.state, position, self.task.card, score)
+
+    # ---- The end.
+
+    def evaluate(self) -> dict[str, Any]:
+        """Saves the last state and scores it; tests the one that `train.select` names."""
+        self.save()  # before scoring: from here on, a signal loses nothing
+        self.checkpoints.wait()
+        results: dict[str, Any] = {"step": int(self.state.step)}
+        if self.task.examples("validation"):
+            results["validation"] = self.evaluator(self.state.params, "validation", self.workdir)
+            best = self.checkpoints.best() if self.config.train.select == "best" else None
+            if best is not None and best[1] > self.task.score(results["validation"]):
                 results["step"] = best[0]
-                state, _ = checkpoints.restore(best[0], abstract)
-                results["validation"] = evaluator(state.params, "validation", workdir)
-        if task.examples("test"):
-            results["test"] = evaluator(state.params, "test", workdir)
+                self.state, _ = self.checkpoints.restore(best[0], self.program.abstract)
+                results["validation"] = self.evaluator(
+                    self.state.params, "validation", self.workdir
+                )
+        if self.task.examples("test"):
+            results["test"] = self.evaluator(self.state.params, "test", self.workdir)
         return results
-    finally:
-        progress.close()
-        writers.close()
-        checkpoints.close()
+
+    def close(self) -> None:
+        """Closes the run's files; a Run that was not started has none."""
+        if self.progress is not None:
+            self.progress.close()
+        for writers in {log.writers for log in self.logs} | {self.speeds} - {None}:
+            writers.close()
+        if self.checkpoints is not None:
+            self.checkpoints.close()
+
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def open_checkpoints(workdir: Path, config: ml_collections.ConfigDict) -> Checkpoints:
+    """The checkpoints of a run, kept as `config.checkpoint` and `train.select` say."""
+    options = config.checkpoint.to_dict()
+    del options["every"]
+    if config.train.select == "best":
+        options["keep_best"] = max(1, options["keep_best"])
+    return Checkpoints(workdir, **options)
+
+
+def falls_on(step: int, every: int) -> bool:
+    """Whether a step is a multiple of `every`; 0: never."""
+    return bool(every) and step % every == 0
 
 
 def check_config(config: ml_collections.ConfigDict) -> None:
@@ -187,27 +317,21 @@ def check_config(config: ml_collections.ConfigDict) -> None:
 
 
 def check_finite(metrics: Mapping[str, Any], where: str, checkpoints: Checkpoints) -> None:
-    """Raises TrainingError, naming the step and the last good checkpoint, where a loss is NaN."""
+    """Raises TrainingError, naming step and last good checkpoint, if a loss is not finite."""
     loss = sum(float(value) for value in metrics["sums"].values())
-    if math.isfinite(loss) and math.isfinite(float(metrics["grad_norm"])):
-        return
     norm = float(metrics["grad_norm"])
-    raise _diverged(f"{where}: the loss is {loss} and the gradient's norm {norm}", checkpoints)
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        raise _diverged(f"{where}: the loss is {loss} and the gradient norm {norm}", checkpoints)
 
 
 def check_saveable(params: Any, step: int, checkpoints: Checkpoints) -> None:
-    """Raises TrainingError where the parameters are not finite.
+    """Raises TrainingError if the parameters are not finite.
 
-    The loss of a step is that before its update: a step can have a good loss and leave parameters
-    that are worth no checkpoint.
+    The loss of a step is that before its update: a step can have a finite loss and an update that
+    is not finite.
     """
     if not _all_finite(params):
         raise _diverged(f"step {step}: its update left parameters not finite", checkpoints)
-
-
-def _falls_on(step: int, every: int) -> bool:
-    """Whether a step is one of every so many; 0: never."""
-    return bool(every) and step % every == 0
 
 
 @jax.jit
@@ -230,7 +354,7 @@ def _diverged(what: str, checkpoints: Checkpoints) -> TrainingError:
 
 
 def log_parameters(params: Any) -> None:
-    """The parameter overview, once at the start."""
+    """Logs an overview of the parameters."""
     from clu import parameter_overview
 
     logger.info(

@@ -9,7 +9,7 @@ import pytest
 
 from biobert_jax.errors import CheckpointError, TrainingError
 from biobert_jax.training.checkpointing import Checkpoints, finished_steps, read_card
-from biobert_jax.training.state import TrainState
+from biobert_jax.training.step import TrainState
 
 CARD = {"task": "ner", "labels": ["O", "B-Gene"], "lowercase": False}
 

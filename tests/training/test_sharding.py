@@ -22,7 +22,7 @@ from biobert_jax.training.sharding import (
     state_shardings,
     to_devices,
 )
-from biobert_jax.training.state import abstract_state, make_init
+from biobert_jax.training.step import abstract_state, make_init
 from configs.common import SHARDING_RULES, defaults
 
 MESHES = [(8, 1, 1), (1, 8, 1), (2, 2, 2), (1, 2, 4)]

@@ -22,14 +22,19 @@ from biobert_jax.input.loader import PackedBatches, iterate
 from biobert_jax.tasks.protocol import Task
 from biobert_jax.training import workdir as workdirs
 from biobert_jax.training.checkpointing import Checkpoints
-from biobert_jax.training.data import encode_state, loader_options, steps_of, training_batches
+from biobert_jax.training.data import (
+    TrainingData,
+    encode_state,
+    loader_options,
+    steps_of,
+    training_batches,
+)
 from biobert_jax.training.evaluator import Evaluator
-from biobert_jax.training.metrics import METRICS, THROUGHPUT, Interval, Progress, Writers
+from biobert_jax.training.metrics import Writers
 from biobert_jax.training.optimizer import make_optimizer, optimizer_of, schedule_numbers
-from biobert_jax.training.run import check_config, check_finite, check_saveable
+from biobert_jax.training.run import Run, check_config, check_saveable
 from biobert_jax.training.sharding import make_mesh
-from biobert_jax.training.state import TrainState, make_init, make_train_step
-from biobert_jax.training.steps import run_steps
+from biobert_jax.training.step import Program, TrainState, make_init, make_train_step
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +61,7 @@ class Trial:
 def train_trials(
     config: Config, trials: Sequence[Trial], workdir: Path
 ) -> list[dict[str, Any]] | None:
-    """Trains all trials together, or goes on with them, and scores each.
+    """Trains all trials together, or resumes them, and scores each.
 
     Args:
       config: of the whole.
@@ -64,13 +69,13 @@ def train_trials(
       workdir: where the trials' folders are.
 
     Returns:
-      For each trial what `loop.train_and_evaluate` returns; None where SIGTERM ended the runs
-      early, saved.
+      For each trial what `run.train_and_evaluate` returns; None if a signal ended the runs early,
+      after a save.
 
     Raises:
       TrainingError: a setting that trials cannot have; trials of different shapes; the loss of one
-        is no number.
-      DataError: a trial has nothing to train on, or too little for `train.steps`.
+        is not finite.
+      DataError: a trial has no training examples, or too few for `train.steps`.
     """
     check_config(config)
     _check_settings(config)
@@ -78,125 +83,115 @@ def train_trials(
     workdirs.prepare(workdir, config)
     for trial in trials:
         workdirs.prepare(workdir / trial.name, trial.config)
-    # The largest number of devices that have equally many trials each.
-    count = max(n for n in range(1, jax.device_count() + 1) if len(trials) % n == 0)
-    devices = jax.devices()[:count]
-    mesh = Mesh(np.array(devices), ("trial",), axis_types=(AxisType.Auto,))
-    alone = make_mesh(devices=devices[:1])
+    with StackedRun(config, trials) as run:
+        run.start(workdir)
+        return run.evaluate_trials() if run.train() else None
 
-    # ---- Data.
-    planned = [training_batches(trial.config, trial.task, alone)[0] for trial in trials]
-    batches = StackedBatches(planned)
-    steps = [steps_of(config, own) for own in planned]
-    total_steps = max(steps)
-    iterator = iterate(batches, **loader_options(config))
 
-    # ---- What differs between trials, and their states.
-    numbers = _stack(
-        [
+class StackedRun(Run):
+    """A Run whose state, batches and metrics have a leading axis of trials."""
+
+    def __init__(self, config: Config, trials: Sequence[Trial]):
+        self.trials = trials
+        # The largest number of devices that have equally many trials each.
+        count = max(n for n in range(1, jax.device_count() + 1) if len(trials) % n == 0)
+        devices = jax.devices()[:count]
+        mesh = Mesh(np.array(devices), ("trial",), axis_types=(AxisType.Auto,))
+        self.alone = make_mesh(devices=devices[:1])
+        self.stacking = NamedSharding(mesh, PartitionSpec("trial"))
+        planned = [training_batches(trial.config, trial.task, self.alone)[0] for trial in trials]
+        self.steps = [steps_of(config, own) for own in planned]
+        data = TrainingData(
+            batches=iterate(StackedBatches(planned), **loader_options(config)),
+            rows=sum(own.rows for own in planned),
+            total_steps=max(self.steps),
+            micro_batches=1,
+        )
+        super().__init__(config, trials[0].task, mesh, data)
+
+    def set_up(self) -> None:
+        numbers = [
             {"seed": trial.config.seed, **schedule_numbers(trial.config.optimizer, own)}
-            for trial, own in zip(trials, steps, strict=True)
+            for trial, own in zip(self.trials, self.steps, strict=True)
         ]
-    )
-    spread = NamedSharding(mesh, PartitionSpec("trial"))
-    numbers = jax.device_put(numbers, spread)
-    task = trials[0].task
-    optimizer, _ = make_optimizer(config.optimizer, total_steps)
-    init = jax.vmap(make_init(task, optimizer))
-    abstract = jax.eval_shape(init, numbers["seed"])
-    abstract = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=spread), abstract
-    )
-    options = config.checkpoint.to_dict() | {"keep_best": 0}
-    every = options.pop("every")
-    checkpoints = Checkpoints(workdir, **options)
-    intervals = [Interval() for _ in trials]
-    if checkpoints.latest() is not None:
-        saved, position = checkpoints.restore(checkpoints.latest(), _one_step(abstract, mesh))
-        state = TrainState(saved.opt_state["steps"], saved.params, saved.opt_state["own"])
-        iterator.set_state(position["data"])
-        intervals = [Interval(one) for one in position["intervals"]]
-        logger.info("resumed at step %d", int(saved.step))
-    else:
-        state = jax.jit(init, out_shardings=spread)(numbers["seed"])
-        if any(trial.initial_params for trial in trials):
-            fresh = jax.device_get(state.params)
+        self.numbers = jax.device_put(_stack(numbers), self.stacking)
+        optimizer, _ = make_optimizer(self.config.optimizer, self.total_steps)
+        init = jax.vmap(make_init(self.task, optimizer))
+        abstract = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=self.stacking),
+            jax.eval_shape(init, self.numbers["seed"]),
+        )
+        step = make_trials_step(self.config, self.task, self.mesh)
+        self.program = Program(init, abstract, lambda *given: step(*given, self.numbers))
+
+    def initialise(self, initial_params: Callable[[Any], Any] | None = None) -> None:
+        del initial_params  # each trial has its own
+        self.state = jax.jit(self.program.init, out_shardings=self.stacking)(self.numbers["seed"])
+        if any(trial.initial_params for trial in self.trials):
+            fresh = jax.device_get(self.state.params)
             params = [
                 trial.initial_params(_slice(fresh, n)) if trial.initial_params else _slice(fresh, n)
-                for n, trial in enumerate(trials)
+                for n, trial in enumerate(self.trials)
             ]
-            state = state.replace(params=jax.device_put(_stack(params), spread))
-    step_fn = make_trials_step(config, task, mesh)
+            self.state = self.state.replace(params=jax.device_put(_stack(params), self.stacking))
 
-    # ---- The loop.
-    first_step = int(np.max(jax.device_get(state.step)))
-    writers = [Writers(workdir / trial.name, first_step, True) for trial in trials]
-    of_all = Writers(workdir, first_step, True)
-    positions = sum(own.rows for own in planned) * config.batch.row_length
-    progress = Progress(total_steps, first_step, positions, True)
+    def start(self, workdir: Path, initial_params: Callable[[Any], Any] | None = None) -> None:
+        self.workdir = workdir
+        options = self.config.checkpoint.to_dict() | {"keep_best": 0}
+        del options["every"]
+        self.checkpoints = Checkpoints(workdir, **options)
+        intervals = [None] * len(self.trials)
+        if (latest := self.checkpoints.latest()) is not None:
+            saved, position = self.checkpoints.restore(
+                latest, _one_step(self.program.abstract, self.mesh)
+            )
+            self.state = TrainState(saved.opt_state["steps"], saved.params, saved.opt_state["own"])
+            self.data.batches.set_state(position["data"])
+            intervals = position["intervals"]
+            logger.info("resumed at step %d", int(saved.step))
+        else:
+            self.initialise(initial_params)
+        folders = [(workdir / trial.name, trial.name) for trial in self.trials]
+        runs = [(*one, saved) for one, saved in zip(folders, intervals, strict=True)]
+        first_step = int(np.max(jax.device_get(self.state.step)))
+        self.open_logs(first_step, runs, self.steps)
+        self.speeds = Writers(workdir, first_step, True)
 
-    def fetch() -> Any:
-        return jax.device_put(next(iterator), spread)
+    def place(self, batch: Mapping[str, np.ndarray]) -> Any:
+        return jax.device_put(batch, self.stacking)
 
-    def advance(batch: Any) -> Any:
-        nonlocal state
-        state, metrics = step_fn(state, batch, numbers)
-        return metrics
+    def separate(self, metrics: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        return [_slice(metrics, number) for number in range(len(self.trials))]
 
-    def report(step: int, metrics: Mapping[str, Any]) -> None:
-        progress.step(int(np.sum(metrics["tokens"])))
-        losses = []
-        for number, trial in enumerate(trials):
-            if step > steps[number]:
-                continue
-            own = _slice(metrics, number)
-            check_finite(own, f"{trial.name}, step {step}", checkpoints)
-            intervals[number].add(own)
-            if step % config.log_every == 0 or step == steps[number]:
-                values = intervals[number].compute()
-                losses.append(values["loss"])
-                rate = {"learning_rate": float(own["learning_rate"])}
-                writers[number].write(METRICS, step, values | rate)
-                intervals[number] = Interval()
-        if losses and (step % config.log_every == 0 or step == total_steps):
-            speeds = progress.interval(step, {"loss": float(np.mean(losses))})
-            of_all.write(THROUGHPUT, step, speeds)
-
-    def save() -> None:
-        one_step = _one_step(state, mesh)
-        check_saveable(one_step.params, int(one_step.step), checkpoints)
+    def save(self, score: float | None = None) -> None:
+        del score  # trials are not scored on the way
+        one_step = _one_step(self.state, self.mesh)
+        check_saveable(one_step.params, int(one_step.step), self.checkpoints)
         position = {
-            "data": encode_state(iterator.get_state()),
-            "intervals": [interval.save() for interval in intervals],
+            "data": encode_state(self.data.batches.get_state()),
+            "intervals": [log.interval.save() for log in self.logs],
         }
-        checkpoints.save(one_step, position, {"trials": [trial.name for trial in trials]})
+        names = {"trials": [trial.name for trial in self.trials]}
+        self.checkpoints.save(one_step, position, names)
 
-    def due(step: int) -> Callable[[], None] | None:
-        return save if every and step % every == 0 else None
-
-    try:
-        going = range(first_step + 1, total_steps + 1)
-        if not run_steps(going, fetch, advance, report, due, save, checkpoints, progress):
-            return None
-        save()
-        checkpoints.wait()
-    finally:
-        progress.close()
-        for writer in (of_all, *writers):
-            writer.close()
-        checkpoints.close()
-
-    # ---- Each trial's own folder: its last state and its scores.
-    done = []
-    for number, trial in enumerate(trials):
-        own = jax.device_put(jax.device_get(_slice(state, number)), devices[0])
-        with jax.set_mesh(alone):
-            if number == 0 or trial.task is not trials[number - 1].task:
-                evaluator = Evaluator(config, trial.task, alone)
-            # Where the run on its own would stand.
-            position = {"data": {"next_index": steps[number]}, "interval": intervals[number].save()}
-            done.append(_finish(trial, own, position, evaluator, workdir / trial.name))
-    return done
+    def evaluate_trials(self) -> list[dict[str, Any]]:
+        """Saves; then leaves each trial's last state and scores in its own folder."""
+        self.save()
+        self.checkpoints.wait()
+        done = []
+        device = self.alone.devices.flat[0]
+        for number, trial in enumerate(self.trials):
+            own = jax.device_put(jax.device_get(_slice(self.state, number)), device)
+            with jax.set_mesh(self.alone):
+                if number == 0 or trial.task is not self.trials[number - 1].task:
+                    evaluator = Evaluator(self.config, trial.task, self.alone)
+                # The position of the run on its own.
+                position = {
+                    "data": {"next_index": self.steps[number]},
+                    "interval": self.logs[number].interval.save(),
+                }
+                done.append(_finish(trial, own, position, evaluator, self.workdir / trial.name))
+        return done
 
 
 def make_trials_step(config: Config, task: Task, mesh: Mesh) -> Callable[..., Any]:

@@ -131,42 +131,58 @@ def make_train_step(
     return train_step
 
 
-def jit_train_step(
-    task: Task,
-    optimizer: optax.GradientTransformation,
-    schedule: optax.Schedule,
-    seed: int,
-    micro_batches: int,
-    abstract: TrainState,
-    mesh: Mesh,
-) -> Callable[..., Any]:
-    """`make_train_step`, compiled on first use for states that lie as `abstract` does.
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """What a run computes, from shapes alone: nothing is made or compiled yet.
 
-    The state that is given to it is used up.
+    Attributes:
+      init: from a seed to a fresh state.
+      abstract: the state's shapes and shardings.
+      step: (state, batch) -> (state, metrics); compiled on first use; the given state is donated.
     """
+
+    init: Callable[[int], TrainState]
+    abstract: TrainState
+    step: Any
+
+
+def build_program(
+    config: ml_collections.ConfigDict, task: Task, mesh: Mesh, total_steps: int, micro_batches: int
+) -> Program:
+    """Builds a run's program.
+
+    Args:
+      config: `mesh`, `optimizer`, `seed`.
+      task: the task to train.
+      mesh: of devices, or of a topology.
+      total_steps: the step at which training ends.
+      micro_batches: the number of parts in which each shard's rows are taken.
+    """
+    optimizer, schedule = make_optimizer(config.optimizer, total_steps)
+    init = make_init(task, optimizer)
+    abstract = abstract_state(init, mesh, config.mesh.rules)
     shardings = shardings_of(abstract)
-    step = make_train_step(task, optimizer, schedule, seed, micro_batches, shardings.params)
-    return jax.jit(step, donate_argnums=0, out_shardings=(shardings, replicated(mesh)))
+    step = make_train_step(task, optimizer, schedule, config.seed, micro_batches, shardings.params)
+    out = (shardings, replicated(mesh))
+    return Program(init, abstract, jax.jit(step, donate_argnums=0, out_shardings=out))
 
 
 def lower_train_step(
     config: ml_collections.ConfigDict, task: Task, mesh: Mesh, rows: int, micro_batches: int
 ) -> jax.stages.Lowered:
-    """The training step for a mesh whose devices need not be there, from shapes alone.
+    """Lowers the training step for a mesh whose devices need not exist.
 
     Args:
       config: `batch`, `mesh`, `optimizer`, `seed`, `train`.
-      task: what is trained.
+      task: the task to train.
       mesh: of devices, or of a topology.
       rows: of a global batch.
-      micro_batches: in how many parts each shard's rows are taken.
+      micro_batches: the number of parts in which each shard's rows are taken.
     """
-    # Abstract: nothing may run on devices that are not there.
+    # Abstract: nothing may run on devices that do not exist.
     with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
-        optimizer, schedule = make_optimizer(config.optimizer, max(1, config.train.steps))
-        abstract = abstract_state(make_init(task, optimizer), mesh, config.mesh.rules)
-        step = jit_train_step(task, optimizer, schedule, config.seed, micro_batches, abstract, mesh)
-        return step.lower(abstract, abstract_batch(config, task, mesh, rows))
+        program = build_program(config, task, mesh, max(1, config.train.steps), micro_batches)
+        return program.step.lower(program.abstract, abstract_batch(config, task, mesh, rows))
 
 
 def abstract_batch(

@@ -12,7 +12,7 @@ from biobert_jax.input.packing import Feature, lay_out
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import TokenClassifier
 from biobert_jax.tasks.losses import count_labels, cross_entropy_sum
-from biobert_jax.training.state import TrainState, make_init, make_train_step
+from biobert_jax.training.step import TrainState, make_init, make_train_step
 
 LENGTH, LABELS = 24, 3
 FEATURES = {
