@@ -16,15 +16,20 @@ KNOWS = {
     "input": set(),
     "corpora": {"text", "datasets", "reports"},
     "datasets": {"text"},
-    "tasks": {"models", "text", "datasets", "input", "evaluation"},
+    "tasks": {"models", "text", "datasets", "corpora", "input", "evaluation"},
     "cluster": set(),
     "training": {"tasks", "input", "models", "cluster"},
     "analysis": {"training", "tasks", "models"},
     "interop": {"models", "text", "training"},
     "inference": {"models", "text", "input", "datasets", "tasks", "interop"},
     "reports": {"evaluation"},
+    "launcher": {
+        *("models", "text", "input", "datasets", "corpora", "tasks", "training", "cluster"),
+        *("analysis", "evaluation", "interop", "inference", "reports"),
+    },
 }
 ONLY = {
+    ("tasks", "corpora"): {"biobert_jax.corpora.mixture", "biobert_jax.corpora.store"},
     ("training", "tasks"): {"biobert_jax.tasks.protocol"},
     ("training", "models"): {"biobert_jax.models.partitioning"},
     ("interop", "training"): {"biobert_jax.training.checkpointing"},

@@ -7,14 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from biobert_jax.datasets.conll import Sentence, to_bio, to_bioes
+from biobert_jax.datasets.conll import Sentence, label_set, to_bio, to_bioes
+from biobert_jax.datasets.ner import load_splits
 from biobert_jax.datasets.spans import Span, spans_of_tags
 from biobert_jax.errors import DataError
 from biobert_jax.evaluation import ner as evaluation
 from biobert_jax.input.packing import IGNORED, Example, Feature
 from biobert_jax.models.heads import TokenClassifier
 from biobert_jax.tasks.losses import count_labels, cross_entropy_sum
+from biobert_jax.tasks.preparation import Prepared, Starter
 from biobert_jax.tasks.windows import owners, window_starts
+from biobert_jax.text.casing import warn_of_capitals
+from biobert_jax.text.word_joining import joining_characters
 from biobert_jax.text.wordpiece import Encoding, WordPieceTokenizer
 
 logger = logging.getLogger(__name__)
@@ -65,6 +69,30 @@ class Featurized:
     truncated_sentences: int = 0
     truncated_words: int = 0
     windowed_sentences: int = 0
+
+
+def prepare(config: Any, start_from: Starter) -> Prepared:
+    """The sentences, the labels and the model of a config.
+
+    Args:
+      config: dataset, windows, model.dropout.
+      start_from: resolves `config.init`.
+
+    Raises:
+      DataError: the data cannot be read.
+    """
+    splits = load_splits(**config.dataset)
+    labels = label_set(splits["train"], config.dataset.scheme)
+    texts = [" ".join(sentence.words) for sentence in splits["train"]]
+    start = start_from(lambda: texts)
+    warn_of_capitals(texts, start.tokenizer.lowercase)
+    head = {"num_labels": len(labels), "classifier_dropout": config.model.dropout}
+    model = TokenClassifier(start.architecture, start.compute, **head)
+    windows = config.windows.to_dict()
+    joining = joining_characters(sentence.words for sentence in splits["train"])
+    card = start.card("ner", labels=labels, windows=windows, joining=joining)
+    task = NerTask(splits, labels, start.tokenizer, model, Windowing(**windows), card)
+    return Prepared(task, start.initial_params(labels))
 
 
 def featurize(

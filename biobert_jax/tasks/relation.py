@@ -8,11 +8,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from biobert_jax.datasets.relation import RelationSet
+from biobert_jax.datasets.relation import RelationSet, fold_numbers, load_relations
 from biobert_jax.evaluation import relation as evaluation
 from biobert_jax.input.packing import IGNORED, Example, Feature
 from biobert_jax.models.heads import SequenceClassifier
 from biobert_jax.tasks.losses import count_labels, cross_entropy_sum
+from biobert_jax.tasks.preparation import Prepared, Starter
+from biobert_jax.text.casing import warn_of_capitals
 from biobert_jax.text.entity_marking import Span
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
@@ -51,6 +53,35 @@ class Featurized:
     gapped: int = 0
     unmarked: int = 0
     hidden: int = 0
+
+
+def folds(config: Any) -> list[int]:
+    """The numbers of the folds that `config.dataset.fold` asks for; none where a set has none."""
+    return fold_numbers(config.dataset.name, config.dataset.path, config.dataset.fold)
+
+
+def prepare(config: Any, start_from: Starter) -> Prepared:
+    """The pairs, the classes and the model of a config.
+
+    Args:
+      config: dataset, which names a fold where there are any; windows, model.dropout.
+      start_from: resolves `config.init`.
+
+    Raises:
+      DataError: the data cannot be read.
+    """
+    data = load_relations(**config.dataset)
+    texts = [example.text for example in data.splits["train"]]
+    start = start_from(lambda: texts)
+    warn_of_capitals(texts, start.tokenizer.lowercase)
+    head = {"num_labels": len(data.labels), "classifier_dropout": config.model.dropout}
+    model = SequenceClassifier(start.architecture, start.compute, **head)
+    windows = config.windows.to_dict()
+    settings = {"windows": windows, "marking": config.dataset.marking}
+    card = start.card("relation", labels=data.labels, scored=data.scored, **settings)
+    task = RelationTask(data, start.tokenizer, model, Windowing(**windows), card)
+    initial = start.initial_params(data.labels)
+    return Prepared(task, initial, lambda results: results | {"data": data.facts})
 
 
 def pieces_in_view(offsets: np.ndarray, marks: Sequence[Span], size: int) -> np.ndarray:

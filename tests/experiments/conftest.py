@@ -120,16 +120,13 @@ def cache(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def run(cache, settings):
     """Returns a function that runs experiments.ner in this process."""
+    from biobert_jax.launcher import train
     from configs.ner.common import ner
-    from experiments import common
-    from experiments import ner as experiment
 
     def run_here(workdir: Path, changes=()) -> None:
         config = ner("ncbi_disease", "")
         config.update_from_flattened_dict(settings(changes))
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(common, "setup", lambda: None)  # logging and devices are the tests'
-            experiment.run(config, workdir)
+        train.run(config, workdir)
 
     return run_here
 
@@ -163,7 +160,8 @@ def launch(cache):
     ) -> subprocess.Popen:
         program = ["-m", f"experiments.{name}"]
         if prelude is not None:
-            body = f"from absl import app\nfrom experiments import {name}\napp.run({name}.main)"
+            task = {"pretrain": "pretraining"}.get(name, name)
+            body = f"from biobert_jax.launcher.flags import launch\nlaunch({task!r})"
             program = ["-c", f"{prelude}\n{body}"]
         return subprocess.Popen(
             [

@@ -7,10 +7,9 @@ from biobert_jax.corpora.store import ShardedCorpus
 
 
 def test_the_demo_goes_the_whole_way(cache, tmp_path, capsys, monkeypatch):
+    from biobert_jax.launcher import demo
     from configs.demo import get_config
-    from experiments import common, demo
 
-    monkeypatch.setattr(common, "setup", lambda: None)  # logging and devices are the tests'
     monkeypatch.setenv("COLUMNS", "80")
     try:
         demo.run(get_config("debug"), tmp_path)

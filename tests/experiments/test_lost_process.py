@@ -16,9 +16,7 @@ SLACK = 60
 
 AT_STEP_11 = """
 import os, signal, time
-from biobert_jax.training import distributed, metrics
-from experiments import ner
-ner.main = distributed.end_job_on_error()(ner.main)  # as experiments.common.launch does
+from biobert_jax.training import metrics
 seen, add = 0, metrics.Interval.add
 def counted(self, values):
     global seen

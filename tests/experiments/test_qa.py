@@ -14,9 +14,8 @@ SCORED = {"factoid": factoid_scores, "list": list_scores, "yesno": yesno_scores}
 @pytest.fixture(scope="module")
 def run_qa(cache):
     """Returns a function that runs a shrunk debug config in this process."""
+    from biobert_jax.launcher import train
     from configs.qa.common import qa
-    from experiments import common
-    from experiments import qa as experiment
 
     def run_here(workdir, dataset, kind, **changes):
         config = qa(dataset, kind, "debug")
@@ -30,9 +29,7 @@ def run_qa(cache):
                 **changes,
             }
         )
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(common, "setup", lambda: None)  # logging and devices are the tests'
-            experiment.run(config, workdir)
+        train.run(config, workdir)
         return json.loads((workdir / "results.json").read_text(encoding="utf-8"))
 
     return run_here

@@ -23,16 +23,13 @@ TINY = {
 @pytest.fixture(scope="module")
 def run_relation(cache):
     """Returns a function that runs experiments.relation in this process."""
+    from biobert_jax.launcher import train
     from configs.relation.common import relation
-    from experiments import common
-    from experiments import relation as experiment
 
     def run_here(dataset, workdir, **changes):
         config = relation(dataset, "debug")
         config.update_from_flattened_dict(TINY | changes)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(common, "setup", lambda: None)  # logging and devices are the tests'
-            return experiment.run(config, workdir)
+        return train.run(config, workdir)
 
     return run_here
 
@@ -102,13 +99,11 @@ def test_all_folds_at_once_are_the_folds_one_after_the_other(run_relation, tmp_p
 
 
 def test_folds_begin_with_one_checkpoint_that_is_read_once(run_relation, tmp_path, monkeypatch):
-    from experiments import starting
+    from biobert_jax.launcher import start
 
     run_relation("chemprot", tmp_path / "first")
-    read, real = [], starting.load_checkpoint
-    monkeypatch.setattr(
-        starting, "load_checkpoint", lambda *given: read.append(given) or real(*given)
-    )
+    read, real = [], start.load_checkpoint
+    monkeypatch.setattr(start, "load_checkpoint", lambda *given: read.append(given) or real(*given))
     for kind, more in (("alone", {}), ("together", {"trials.folds": True})):
         run_relation("gad", tmp_path / kind, init=str(tmp_path / "first"), **more)
     assert len(read) == 2

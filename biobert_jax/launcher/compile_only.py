@@ -5,32 +5,28 @@ python -m experiments.pretrain --config=configs/pretrain/biobert_v1_1_pubmed.py 
 """
 
 from pathlib import Path
+from typing import Any
 
-from experiments import common
 
-
-def run(config, name: str) -> None:
+def run(config: Any, name: str) -> None:
     """Compiles, prints, and raises DoesNotFit, which ends the program with status 1.
 
     The architecture is that of `config.init` where it is a folder, else `config.model` with a
     vocabulary of `config.vocab_size`; no data and no weights are read.
     """
     import jax
-
-    jax.config.update("jax_platforms", "cpu")
     import numpy as np
 
     from biobert_jax.analysis.compile_only import compile_only, find_topology
     from biobert_jax.analysis.compile_report import print_compilation
     from biobert_jax.analysis.flops import training_flops
     from biobert_jax.corpora.mixture import MemoryCorpus
+    from biobert_jax.launcher import start
     from biobert_jax.models.heads import PretrainingModel
     from biobert_jax.tasks.pretraining.instances import InstanceOptions
     from biobert_jax.tasks.pretraining.task import PretrainingTask, Subset
     from biobert_jax.text.wordpiece import SPECIAL_TOKENS
-    from experiments import starting
 
-    common.setup()
     jax.config.update("jax_enable_compilation_cache", False)  # it cannot hold what runs nowhere
     topology = find_topology(name)
     sizes = architecture(config)
@@ -40,7 +36,7 @@ def run(config, name: str) -> None:
     task = PretrainingTask(
         training=[Subset(MemoryCorpus([]), np.zeros(0, int))],  # only shapes matter
         held_out=[],
-        model=PretrainingModel(sizes, starting.compute(config, platform="tpu")),
+        model=PretrainingModel(sizes, start.compute(config, platform="tpu")),
         options=InstanceOptions(max_length=config.batch.row_length, **config.instances),
         vocabulary=[*SPECIAL_TOKENS, *(f"piece{number}" for number in others)],
         row_length=config.batch.row_length,
@@ -53,7 +49,7 @@ def run(config, name: str) -> None:
     print_compilation(compile_only(config, task, topology, flops), topology)
 
 
-def architecture(config):
+def architecture(config: Any) -> Any:
     """Sizes, without fetching anything."""
     from biobert_jax.models.config import BertConfig
 

@@ -1,4 +1,4 @@
-"""The encoder that an experiment begins with, and how it is computed."""
+"""The encoder that a run starts from, and how it is computed."""
 
 import dataclasses
 import functools
@@ -19,22 +19,24 @@ from biobert_jax.models.encoder import REMAT_POLICIES
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 from biobert_jax.text.wordpiece_trainer import train_vocabulary
 
-logger = logging.getLogger("biobert_jax.experiments")
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
 class Start:
-    """The encoder that an experiment begins with.
+    """The encoder that a run starts from; `tasks.preparation.Start` is what tasks know of it.
 
     Attributes:
       checkpoint: where its weights come from; None for random ones.
       architecture: its sizes, with the config's dropout.
       tokenizer: that of the checkpoint, or of the config.
+      compute: how the model is computed on these devices.
     """
 
     checkpoint: Checkpoint | None
     architecture: BertConfig
     tokenizer: WordPieceTokenizer
+    compute: Compute
 
     def card(self, task: str, **more: Any) -> dict[str, Any]:
         """What a checkpoint of the task carries so that it can be used without its data."""
@@ -64,12 +66,13 @@ def start(config: Any, training_texts: Callable[[], Iterable[str]]) -> Start:
     """Resolves `config.init`; for `random`, builds what a checkpoint would have brought.
 
     Args:
-      config: init, vocab, lowercase, vocab_size, model.
+      config: init, vocab, lowercase, vocab_size, model, compute.
       training_texts: gives the texts to train a vocabulary on where none is given.
 
     Raises:
       CheckpointError: `config.init` cannot be read.
-      TrainingError: `config.vocab` is not the vocabulary of that checkpoint.
+      TrainingError: `config.vocab` is not the vocabulary of that checkpoint; a setting of
+        `config.compute` has no such value.
     """
     sizes = config.model.to_dict()
     dropout = sizes.pop("dropout")
@@ -84,22 +87,24 @@ def start(config: Any, training_texts: Callable[[], Iterable[str]]) -> Start:
                 f"({given.vocab_size} and {tokenizer.vocab_size} pieces). A checkpoint brings its "
                 "own; leave config.vocab out"
             )
-        return Start(checkpoint, dataclasses.replace(checkpoint.config, **rates), tokenizer)
+        architecture = dataclasses.replace(checkpoint.config, **rates)
+        return Start(checkpoint, architecture, tokenizer, compute(config))
     vocabulary = config.vocab or train_vocabulary(
         training_texts(), config.vocab_size, config.lowercase
     )
     tokenizer = WordPieceTokenizer.from_vocabulary(vocabulary, config.lowercase)
-    return Start(None, BertConfig(vocab_size=tokenizer.vocab_size, **sizes, **rates), tokenizer)
+    architecture = BertConfig(vocab_size=tokenizer.vocab_size, **sizes, **rates)
+    return Start(None, architecture, tokenizer, compute(config))
 
 
 @functools.lru_cache(maxsize=1)
 def load(init: str) -> Checkpoint | None:
-    """Reads a checkpoint, None for `random`; folds begin with the same, so it is held once."""
+    """Reads a checkpoint, None for `random`. All folds start from the same one, so it is cached."""
     return load_checkpoint(init, read_workdir)
 
 
 def compute(config: Any, platform: str | None = None) -> Compute:
-    """How the config wants a model computed; what `auto` stands for is settled here, and told.
+    """How a model is computed; resolves and logs what `auto` stands for.
 
     Args:
       config: compute, model.
@@ -120,7 +125,7 @@ def compute(config: Any, platform: str | None = None) -> Compute:
             )
     platform = platform or platform_here()
     if options.unroll < 0:
-        # Without a loop XLA finds out that what is computed again is there already, and keeps it.
+        # Without a loop XLA sees that what is to be computed again still exists, and keeps it.
         loop = platform != "cpu" or options.remat != "none"
         options = dataclasses.replace(options, unroll=int(loop))
     if options.attention == "auto":

@@ -1,69 +1,63 @@
 """From a config to results.json: one run, the folds of cross-validation, or trials together."""
 
-import dataclasses
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 
 from biobert_jax.errors import TrainingError
-from biobert_jax.tasks.protocol import Task
+from biobert_jax.launcher import start
+from biobert_jax.tasks import registry
+from biobert_jax.tasks.preparation import Prepared
 from biobert_jax.training.run import train_and_evaluate
 from biobert_jax.training.several import stacked as trials
 from biobert_jax.training.several.folds import cross_validate, of_fold, summarise
 from biobert_jax.training.several.grid import grid, wanted
 from biobert_jax.training.workdir import write_json
-from experiments import starting
 
 Results = dict[str, Any]
 
 
-@dataclasses.dataclass(frozen=True)
-class Prepared:
-    """What an experiment makes of a config; all that differs between tasks.
-
-    Attributes:
-      task: what is trained.
-      initial_params: from fresh parameters to those that training starts with; None: the fresh.
-      complete: adds to a run's results what the task knows besides.
-    """
-
-    task: Task
-    initial_params: Callable[[Any], Any] | None
-    complete: Callable[[Results], Results] = lambda results: results
+def run(config: Any, workdir: Path) -> Results | None:
+    """Trains and scores what the config asks for, and prints the scores; returns as `train`."""
+    results = train(config, workdir)
+    if results is not None:
+        registry.resolve(registry.find(config.task).print_scores)(results)
+    return results
 
 
-Prepare = Callable[[Any], Prepared]
-
-
-def train(
-    config: Any, workdir: Path, prepare: Prepare, folds: Sequence[int] = ()
-) -> Results | None:
-    """Trains and scores what the config asks for; the same call goes on where it was interrupted.
+def train(config: Any, workdir: Path) -> Results | None:
+    """Trains and scores what the config asks for; the same call resumes an interrupted run.
 
     Args:
-      config: of the experiment.
+      config: `task` and what it needs.
       workdir: the run's folder; folds and trials have folders of their own in it.
-      prepare: from the config of one run to what it trains.
-      folds: the numbers of the folds that `config.dataset.fold` asks for, if any.
 
     Returns:
       What results.json says; None where SIGTERM ended the run early.
     """
-    starting.load.cache_clear()  # what is there now
+    start.load.cache_clear()  # a checkpoint may have changed since the last run of this process
+    entry = registry.find(config.task)
+    folds = registry.resolve(entry.folds)(config) if entry.folds else ()
     if wanted(config):
-        results = _train_together(config, workdir, prepare, folds)
+        results = _train_together(config, workdir, folds)
     elif folds:
-        one = lambda its_config, folder: _train_once(its_config, folder, prepare)
-        results = cross_validate(config, workdir, folds, one)
+        results = cross_validate(config, workdir, folds, _train_once)
     else:
-        return _train_once(config, workdir, prepare)
+        return _train_once(config, workdir)
     write_results(config, workdir, results)
     return results
 
 
-def _train_once(config: Any, workdir: Path, prepare: Prepare) -> Results | None:
+def prepare(config: Any) -> Prepared:
+    """What the config's task makes of it."""
+    start_from = functools.partial(start.start, config)
+    return registry.resolve(registry.find(config.task).prepare)(config, start_from)
+
+
+def _train_once(config: Any, workdir: Path) -> Results | None:
     prepared = prepare(config)
     results = train_and_evaluate(config, prepared.task, workdir, prepared.initial_params)
     if results is not None:
@@ -72,9 +66,7 @@ def _train_once(config: Any, workdir: Path, prepare: Prepare) -> Results | None:
     return results
 
 
-def _train_together(
-    config: Any, workdir: Path, prepare: Prepare, folds: Sequence[int]
-) -> Results | None:
+def _train_together(config: Any, workdir: Path, folds: Sequence[int]) -> Results | None:
     if bool(folds) != config.trials.folds:
         raise TrainingError(
             f"config.trials.folds is {config.trials.folds} and the dataset has "
@@ -90,7 +82,7 @@ def _train_together(
     done = trials.train_trials(config, together, workdir)
     if done is None:
         return None
-    # Each fold once is cross-validation, told as the runs one after the other would tell it.
+    # Each fold once is cross-validation: results are those of running folds one by one.
     kind = "folds" if folds and len(asked) == len(folds) else "trials"
     said = []
     for (name, fold, one), results in zip(asked, done, strict=True):

@@ -2,8 +2,8 @@
 
 import pytest
 
+from biobert_jax.launcher import start
 from configs.common import defaults
-from experiments import starting
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,4 @@ from experiments import starting
 def test_how_many_layers_a_turn_of_the_loop_holds(platform, remat, asked, expected):
     config = defaults()
     config.compute.remat, config.compute.unroll = remat, asked
-    assert starting.compute(config, platform).unroll == expected
+    assert start.compute(config, platform).unroll == expected

@@ -1,0 +1,53 @@
+"""What a task's `prepare` receives and what it returns; `tasks.registry` lists the functions."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+from biobert_jax.models.config import BertConfig, Compute
+from biobert_jax.tasks.protocol import Task
+from biobert_jax.text.wordpiece import WordPieceTokenizer
+
+Params = Any
+Results = dict[str, Any]
+
+
+class Start(Protocol):
+    """The encoder that a run starts from; `launcher.start.Start` is the implementation.
+
+    Attributes:
+      architecture: its sizes, with the config's dropout.
+      tokenizer: that of the checkpoint, or of the config.
+      compute: how the model is computed on these devices.
+    """
+
+    architecture: BertConfig
+    tokenizer: WordPieceTokenizer
+    compute: Compute
+
+    def card(self, task: str, **more: Any) -> dict[str, Any]:
+        """What a checkpoint of the task carries so that it can be used without its data."""
+
+    def initial_params(
+        self, labels: Sequence[str] | None = None
+    ) -> Callable[[Params], Params] | None:
+        """A function from fresh parameters to those that training starts with; None for random."""
+
+
+Starter = Callable[[Callable[[], Iterable[str]]], Start]
+"""Resolves `config.init`, given a function that returns the texts to train a vocabulary on."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """What a task makes of a config.
+
+    Attributes:
+      task: what is trained.
+      initial_params: from fresh parameters to those that training starts with; None: the fresh.
+      complete: adds to a run's results what the task knows besides.
+    """
+
+    task: Task
+    initial_params: Callable[[Params], Params] | None
+    complete: Callable[[Results], Results] = lambda results: results

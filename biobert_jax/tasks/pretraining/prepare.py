@@ -1,0 +1,52 @@
+"""From a config to a pre-training task: which corpora are read, and by which model."""
+
+from pathlib import Path
+from typing import Any
+
+from biobert_jax.corpora import mixture
+from biobert_jax.corpora.store import ShardedCorpus
+from biobert_jax.models.heads import PretrainingModel
+from biobert_jax.tasks.preparation import Prepared, Starter
+from biobert_jax.tasks.pretraining.instances import InstanceOptions
+from biobert_jax.tasks.pretraining.task import PretrainingTask, subset
+
+
+def prepare(config: Any, start_from: Starter) -> Prepared:
+    """The corpora of a config, and the model that reads them.
+
+    From random parameters the model has the vocabulary of the first corpus, which `config.vocab`
+    and `config.lowercase` are set to.
+
+    Args:
+      config: dataset, instances, batch, seed.
+      start_from: resolves `config.init`.
+
+    Raises:
+      DataError: a corpus cannot be read, or has another vocabulary than the model.
+    """
+    folders = [folder for folder, _ in config.dataset.corpora]
+    weights = [weight for _, weight in config.dataset.corpora] or [1.0]
+    if folders and config.init == "random":
+        config.vocab = str(Path(folders[0]) / "vocab.txt")
+        config.lowercase = ShardedCorpus(folders[0]).lowercase
+    start = start_from(mixture.generated_texts)
+    corpora = mixture.open_corpora(folders, start.tokenizer)
+    corpora = corpora or [mixture.generated_corpus(start.tokenizer)]
+    limits = mixture.word_limits(corpora, config.dataset.max_words)
+    parts = [
+        subset(corpus, config.dataset.held_out, words, weight)
+        for corpus, words, weight in zip(corpora, limits, weights, strict=True)
+    ]
+    limit = config.batch.max_sequences if config.batch.packed else 1
+    task = PretrainingTask(
+        training=[training for training, _ in parts],
+        held_out=[held_out for _, held_out in parts],
+        model=PretrainingModel(start.architecture, start.compute),
+        options=InstanceOptions(max_length=config.batch.row_length, **config.instances),
+        vocabulary=start.tokenizer.vocabulary,
+        row_length=config.batch.row_length,
+        max_sequences=limit,
+        card=start.card("pretraining"),
+        seed=config.seed,
+    )
+    return Prepared(task, start.initial_params())

@@ -1,0 +1,48 @@
+"""From a config to a question answering task: spans of passages, or yes and no."""
+
+from typing import Any
+
+from biobert_jax.datasets.qa import load_splits
+from biobert_jax.models.heads import SequenceClassifier, SpanClassifier
+from biobert_jax.tasks.preparation import Prepared, Starter
+from biobert_jax.tasks.qa.answers import Decoding
+from biobert_jax.tasks.qa.task import QaTask
+from biobert_jax.tasks.qa.windows import Windowing
+from biobert_jax.tasks.qa.yesno import LABELS, YesNoTask
+from biobert_jax.text.casing import warn_of_capitals
+
+
+def prepare(config: Any, start_from: Starter) -> Prepared:
+    """The questions of a config's kind, and the model that answers them.
+
+    Args:
+      config: dataset, windows, decoding, model.dropout.
+      start_from: resolves `config.init`.
+
+    Raises:
+      DataError: the data cannot be read.
+    """
+    splits = load_splits(**config.dataset)
+    texts = list(dict.fromkeys(t for q in splits.questions["train"] for t in (q.context, q.text)))
+    start = start_from(lambda: texts)
+    warn_of_capitals(texts, start.tokenizer.lowercase)
+    windowing = Windowing(**config.windows)
+    kind = config.dataset.kind
+    settings = {"kind": kind, "windows": config.windows.to_dict()}
+    if kind == "yesno":
+        head = {"classifier_dropout": config.model.dropout}
+        model = SequenceClassifier(start.architecture, start.compute, **head)
+        card = start.card("qa", labels=list(LABELS), **settings)
+        task = YesNoTask(splits, start.tokenizer, model, windowing, card)
+        return Prepared(task, start.initial_params(LABELS))
+    model = SpanClassifier(start.architecture, start.compute)
+    card = start.card("qa", decoding=config.decoding.to_dict(), **settings)
+    decoding = Decoding(**config.decoding)
+    task = QaTask(splits, kind, start.tokenizer, model, windowing, decoding, card)
+    return Prepared(task, start.initial_params(), with_tuned)
+
+
+def with_tuned(results: dict[str, Any]) -> dict[str, Any]:
+    """Adds a threshold found after the last checkpoint was written, whose card has another."""
+    found = results.get("validation", {}).get("threshold")
+    return results if found is None else results | {"tuned": {"decoding": {"threshold": found}}}

@@ -1,0 +1,93 @@
+"""The tasks, by `config.task`: what prepares, prints and uses each of them.
+
+Functions are named "module:function" and imported when they are called, so that a command answers
+--help at once, and so that no task has to know of checkpoints, tables or inference.
+
+A new task is a reader in datasets/, a task in tasks/ with its `prepare`, a config,
+and an entry here.
+"""
+
+import dataclasses
+import difflib
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from biobert_jax.errors import TrainingError
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A task.
+
+    Attributes:
+      command: the name of its entry point (python -m experiments.NAME) and of its configs' folder.
+      summary: one line for help texts.
+      prepare: (config, start) -> Prepared; see `tasks.preparation`.
+      print_scores: prints what results.json says.
+      use: makes a checkpoint of the task ready for inference; empty: only its encoder is of use.
+      folds: config -> the numbers of the folds to run; empty: the task's data sets have none.
+      compile_only: (config, topology) -> None, for --compile_only; empty: has no such mode.
+    """
+
+    command: str
+    summary: str
+    prepare: str
+    print_scores: str
+    use: str = ""
+    folds: str = ""
+    compile_only: str = ""
+
+
+TASKS = {
+    "ner": Entry(
+        "ner",
+        "named entity recognition",
+        prepare="biobert_jax.tasks.ner:prepare",
+        print_scores="biobert_jax.reports.tables:print_ner_scores",
+        use="biobert_jax.inference.annotate:make_annotator",
+    ),
+    "relation": Entry(
+        "relation",
+        "relation extraction",
+        prepare="biobert_jax.tasks.relation:prepare",
+        print_scores="biobert_jax.reports.tables:print_relation_scores",
+        use="biobert_jax.inference.relations:make_classifier",
+        folds="biobert_jax.tasks.relation:folds",
+    ),
+    "qa": Entry(
+        "qa",
+        "question answering",
+        prepare="biobert_jax.tasks.qa.prepare:prepare",
+        print_scores="biobert_jax.reports.tables:print_qa_scores",
+        use="biobert_jax.inference.answer:make_answerer",
+    ),
+    "pretraining": Entry(
+        "pretrain",
+        "pre-training",
+        prepare="biobert_jax.tasks.pretraining.prepare:prepare",
+        print_scores="biobert_jax.reports.tables:print_pretraining_scores",
+        compile_only="biobert_jax.launcher.compile_only:run",
+    ),
+}
+
+
+def find(task: str) -> Entry:
+    """The entry of a `config.task`.
+
+    Raises:
+      TrainingError: there is none.
+    """
+    if task in TASKS:
+        return TASKS[task]
+    near = difflib.get_close_matches(str(task), TASKS, n=1)
+    raise TrainingError(
+        f"config.task is {task!r}; expected one of {', '.join(TASKS)}"
+        + (f". Did you mean {near[0]!r}?" if near else "")
+    )
+
+
+def resolve(name: str) -> Callable[..., Any]:
+    """Imports a function that is named "module:function"."""
+    module, _, function = name.partition(":")
+    return getattr(importlib.import_module(module), function)
