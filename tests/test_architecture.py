@@ -23,9 +23,10 @@ KNOWS = {
     "interop": {"models", "text", "training"},
     "inference": {"models", "text", "input", "datasets", "tasks", "interop"},
     "reports": {"evaluation"},
+    "sweeps": set(),
     "launcher": {
         *("models", "text", "input", "datasets", "corpora", "tasks", "training", "cluster"),
-        *("analysis", "evaluation", "interop", "inference", "reports"),
+        *("analysis", "evaluation", "interop", "inference", "reports", "sweeps"),
     },
 }
 ONLY = {

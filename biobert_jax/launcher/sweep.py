@@ -1,0 +1,186 @@
+"""The command for sweeps: many runs of any experiment, in one workdir."""
+
+import importlib.util
+import logging
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn
+
+from absl import app, flags
+from ml_collections import config_flags
+from rich.console import Console
+from rich.table import Table
+
+from biobert_jax.errors import told_to_user
+from biobert_jax.launcher.flags import _parse
+from biobert_jax.sweeps.execute import Sweep, run_sweep
+from biobert_jax.sweeps.executors import Executor, Local, Ray
+from biobert_jax.sweeps.plan import SweepError, SweepRun, ordered, select
+from biobert_jax.tasks import registry
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+def launch() -> NoReturn:
+    """Reads the flags and runs, lists or prints a sweep."""
+    config_flags.DEFINE_config_file("config", None, "The sweep, e.g. configs/sweeps/search.py")
+    flags.DEFINE_string("workdir", None, "Folder of the sweep; an existing one is resumed.")
+    flags.DEFINE_enum("engine", "local", ["local", "ray"], "Where runs are computed.")
+    flags.DEFINE_integer("workers", 1, "Runs at a time.", lower_bound=1)
+    flags.DEFINE_float("cpus", 1, "CPUs that Ray reserves per run.", lower_bound=0)
+    flags.DEFINE_float("gpus", 0, "GPUs that Ray reserves per run.", lower_bound=0)
+    flags.DEFINE_string("shard", "0/1", "i/n: run every n-th run from the i-th (from 0) only.")
+    flags.DEFINE_multi_string("only", [], "Run only what matches this shell pattern of names.")
+    flags.DEFINE_bool("retry", False, "Run again what failed before.")
+    flags.DEFINE_bool("dry_run", False, "List the runs and their states; run nothing.")
+    flags.DEFINE_bool("print", False, "Print a shell command per run; run nothing.")
+    flags.mark_flag_as_required("config")
+    app.run(_main, flags_parser=_parse)
+
+
+def _main(argv: list[str]) -> None:
+    del argv
+    values = flags.FLAGS
+    logging.basicConfig(format="%(levelname).1s %(asctime)s  %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("biobert_jax").setLevel(logging.INFO)
+    with told_to_user():
+        file = flags.FLAGS["config"].config_filename
+        runs = read_runs(Path(file.partition(":")[0]), values.config)
+        sweep = Sweep(runs, Path(values.workdir))
+        own = share(select(runs, values.only), values.shard)
+        if values.only and not (values.print or values.dry_run):
+            check_needs(sweep, own)
+        if values.print:
+            for line in commands(sweep, own, file):
+                print(line)
+        elif values.dry_run:
+            Console().print(states(sweep, own))
+        else:
+            executor: Executor = (
+                Ray(values.workers, values.cpus, values.gpus)
+                if values.engine == "ray"
+                else Local(values.workers)
+            )
+            complete = run_sweep(sweep, own, command, executor, values.retry)
+            Console().print(states(sweep, own))
+            sys.exit(0 if complete else 1)
+
+
+def read_runs(path: Path, config: Any) -> list[SweepRun]:
+    """The runs that a sweep file gives for a config, in order, each checked.
+
+    Raises:
+      SweepError: the file has no `get_runs`; a run names no config file or no such setting.
+    """
+    module = _load(path)
+    if not hasattr(module, "get_runs"):
+        raise SweepError(
+            f"{path}: has no function get_runs(config); expected a sweep, as in configs/sweeps/"
+        )
+    runs = ordered(module.get_runs(config))
+    for run in runs:
+        config_of(run, run.settings)
+    return runs
+
+
+def config_of(run: SweepRun, settings: Mapping[str, Any]) -> Any:
+    """The config of a run.
+
+    Raises:
+      SweepError: there is no such config file, or it has no such setting.
+    """
+    path, variant = config_file(run)
+    try:
+        config = _load(path).get_config(variant)
+        config.update_from_flattened_dict(dict(settings))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise SweepError(f"sweep: {run.name} ({run.config}): {reason}") from error
+    return config
+
+
+def config_file(run: SweepRun) -> tuple[Path, str]:
+    """The config file of a run, and its variant."""
+    name, _, variant = run.config.partition(":")
+    path = CONFIGS / f"{name}.py"
+    if not path.is_file():
+        raise SweepError(f"sweep: {run.name}: no config {name!r}; expected a file {path}")
+    return path, variant
+
+
+def command(run: SweepRun, settings: Mapping[str, Any], folder: Path) -> list[str]:
+    """The command that computes a run."""
+    path, variant = config_file(run)
+    task = config_of(run, settings).task
+    return [
+        sys.executable,
+        "-m",
+        f"experiments.{registry.find(task).command}",
+        f"--config={path}:{variant}" if variant else f"--config={path}",
+        f"--workdir={folder}",
+        *(f"--config.{name}={value}" for name, value in settings.items()),
+    ]
+
+
+def commands(sweep: Sweep, own: Sequence[SweepRun], file: str) -> list[str]:
+    """A shell command per run, in an order that keeps dependencies."""
+    lines = []
+    for run in own:
+        if run.needs:
+            lines.append(f"# after {', '.join(run.needs)}")
+        if run.choose:  # its settings are known only then
+            again = [sys.executable, "-m", "experiments.sweep", f"--config={file}"]
+            again += [a for a in sys.argv[1:] if a.startswith("--config.")]
+            lines.append(shlex.join([*again, f"--workdir={sweep.workdir}", f"--only={run.name}"]))
+        else:
+            lines.append(shlex.join(command(run, sweep.settings(run), sweep.folder(run.name))))
+    return lines
+
+
+def check_needs(sweep: Sweep, own: Sequence[SweepRun]) -> None:
+    """Raises SweepError if a selected run needs one that is neither selected nor done."""
+    names = {run.name for run in own}
+    for run in own:
+        for name in run.needs:
+            if name not in names and sweep.state(name) != "done":
+                raise SweepError(
+                    f"--only: {run.name} needs {name}, which is {sweep.state(name)}; run it first, "
+                    "or name it in --only, too"
+                )
+
+
+def states(sweep: Sweep, own: Sequence[SweepRun]) -> Table:
+    """A table of runs and what is known of them."""
+    table = Table("run", "state", "seconds", "needs, or why it failed")
+    table.columns[0].overflow = "fold"
+    for run in own:
+        record = sweep.records[run.name]
+        taken = f"{record.seconds:.0f}" if record.seconds else ""
+        more = f" and {len(run.needs) - 1} more" if len(run.needs) > 1 else ""
+        about = record.error or (run.needs[0] + more if run.needs else "")
+        table.add_row(run.name, record.state, taken, about)
+    return table
+
+
+def share(runs: Sequence[SweepRun], shard: str) -> list[SweepRun]:
+    """The runs of a shard `i/n`.
+
+    Raises:
+      SweepError: not of that form.
+    """
+    number, _, count = shard.partition("/")
+    if not (number.isdigit() and count.isdigit() and int(number) < int(count)):
+        raise SweepError(f"--shard={shard}: expected i/n with 0 <= i < n, such as 0/4")
+    return [run for index, run in enumerate(runs) if index % int(count) == int(number)]
+
+
+def _load(path: Path) -> ModuleType:
+    specification = importlib.util.spec_from_file_location(f"_config_{path.stem}", path)
+    if specification is None or specification.loader is None:
+        raise SweepError(f"{path}: not a Python file")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module

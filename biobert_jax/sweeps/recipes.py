@@ -1,0 +1,61 @@
+"""Parts that sweep files are made of."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from biobert_jax.sweeps.plan import Choose, SweepRun
+
+
+def over_seeds(name: str, config: str, seeds: Sequence[int], **settings: Any) -> Iterator[SweepRun]:
+    """One run per seed, `NAME/seed-1` and so on.
+
+    Args:
+      name: the folder of all.
+      config: below configs/.
+      seeds: their `config.seed`.
+      **settings: by dotted name, with `__` for the dot.
+    """
+    given = dotted(settings)
+    for seed in seeds:
+        yield SweepRun(f"{name}/seed-{seed}", config, given | {"seed": seed})
+
+
+def search(
+    name: str,
+    config: str,
+    grid: Sequence[tuple[str, Sequence[Any]]],
+    seeds: Sequence[int],
+    searching: Mapping[str, Any],
+    retraining: Mapping[str, Any],
+    by: str = "validation.f1",
+    **settings: Any,
+) -> Iterator[SweepRun]:
+    """The paper's search (section 4.1): a grid chosen on validation, then retrained and tested.
+
+    Args:
+      name: the folder of all.
+      config: below configs/.
+      grid: settings and the values to try, such as a config's `search_space`.
+      seeds: of the retrained runs; the grid is searched with the first.
+      searching: settings of the grid's runs, which need a validation set they do not train on.
+      retraining: settings of the retrained runs.
+      by: the score to choose by.
+      **settings: of all, with `__` for the dot.
+    """
+    names = []
+    for values in itertools.product(*(choices for _, choices in grid)):
+        tried = dict(zip((setting for setting, _ in grid), values, strict=True))
+        label = "-".join(f"{setting.split('.')[-1]}-{value:g}" for setting, value in tried.items())
+        names.append(f"{name}/search/{label}")
+        given = dotted(settings) | dict(searching) | tried | {"seed": seeds[0]}
+        yield SweepRun(names[-1], config, given)
+    choose = Choose(tuple(names), tuple(setting for setting, _ in grid), by)
+    for seed in seeds:
+        given = dotted(settings) | dict(retraining) | {"seed": seed}
+        yield SweepRun(f"{name}/test/seed-{seed}", config, given, choose)
+
+
+def dotted(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with `__` in their names as those with dots."""
+    return {name.replace("__", "."): value for name, value in settings.items()}

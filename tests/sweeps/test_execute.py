@@ -1,0 +1,118 @@
+"""Sweeps whose commands are stand-ins: what runs, once each, and what is recorded."""
+
+import json
+import sys
+
+import pytest
+
+from biobert_jax.sweeps.execute import Sweep, run_sweep
+from biobert_jax.sweeps.executors import Local
+from biobert_jax.sweeps.plan import Choose, SweepError, SweepRun, ordered
+
+SCRIPT = """
+import json, pathlib, sys
+folder, score, ending = sys.argv[1:]
+if ending == "fails":
+    print("error: the data is not there")
+    sys.exit(1)
+folder = pathlib.Path(folder)
+folder.mkdir(parents=True, exist_ok=True)
+with open(folder / "times", "a") as file:
+    file.write("run\\n")
+if ending != "stops":
+    (folder / "results.json").write_text(json.dumps({"validation": {"f1": float(score)}}))
+"""
+
+
+class Commands:
+    """Builds the stand-ins; records settings."""
+
+    def __init__(self, **endings):
+        self.endings, self.settings = endings, {}
+
+    def __call__(self, run, settings, folder):
+        self.settings[run.name] = dict(settings)
+        ending = self.endings.get(run.name, "ends")
+        return [sys.executable, "-c", SCRIPT, str(folder), str(settings.get("score", 0)), ending]
+
+
+RUNS = ordered(
+    [
+        SweepRun("a", "c", {"score": 1, "rate": 0.1}),
+        SweepRun("b", "c", {"score": 2, "rate": 0.2}),
+        SweepRun("best", "c", {"seed": 1}, Choose(("a", "b"), ("rate",))),
+        SweepRun("last", "c", {"init": "{best}@5"}),
+    ]
+)
+
+
+def go(tmp_path, commands, runs=RUNS, workers=2, **more):
+    sweep = Sweep(runs, tmp_path)
+    complete = run_sweep(sweep, runs, commands, Local(workers), poll=0.05, **more)
+    return complete, {run.name: sweep.state(run.name) for run in runs}
+
+
+def times(tmp_path, name):
+    return (tmp_path / name / "times").read_text().count("run")
+
+
+def test_every_run_once_and_again_nothing(tmp_path):
+    commands = Commands()
+    assert go(tmp_path, commands)[0]
+    assert commands.settings["best"] == {"seed": 1, "rate": 0.2}
+    assert commands.settings["last"] == {"init": f"{tmp_path}/best@5"}
+    assert go(tmp_path, Commands(a="fails"))[0]  # nothing is started again
+    assert {times(tmp_path, run.name) for run in RUNS} == {1}
+
+
+def test_a_failing_run_is_recorded_and_stops_only_what_needs_it(tmp_path):
+    complete, states = go(tmp_path, Commands(b="fails"))
+    assert not complete
+    assert states == {"a": "done", "b": "failed", "best": "skipped", "last": "skipped"}
+    record = json.loads((tmp_path / ".sweep" / "b.json").read_text())
+    assert record["error"] == "the data is not there"
+    assert go(tmp_path, Commands())[1]["b"] == "failed"  # not again without being asked
+    assert go(tmp_path, Commands(), retry=True)[0]
+    assert times(tmp_path, "a") == 1
+
+
+def test_a_run_that_was_stopped_is_resumed_by_the_next_command(tmp_path):
+    complete, states = go(tmp_path, Commands(a="stops"))
+    assert not complete
+    assert states["a"] == "stopped"
+    assert states["b"] == "done"
+    assert go(tmp_path, Commands())[0]
+    assert times(tmp_path, "a") == 2
+
+
+def test_a_finished_run_with_other_settings_is_refused(tmp_path):
+    assert go(tmp_path, Commands(), RUNS[:1])[0]
+    with pytest.raises(SweepError, match=r"rate = 0.1, and the sweep has 0.3 now"):
+        Sweep([SweepRun("a", "c", {"score": 1, "rate": 0.3})], tmp_path)
+
+
+def test_a_damaged_record_is_named(tmp_path):
+    (tmp_path / ".sweep").mkdir()
+    (tmp_path / ".sweep" / "a.json").write_text('{"state": "do')
+    with pytest.raises(Exception, match=r"a\.json"):
+        Sweep(RUNS, tmp_path)
+    (tmp_path / ".sweep" / "a.json").write_text('{"other": 1}')
+    with pytest.raises(SweepError, match=r"a\.json: not the record"):
+        Sweep(RUNS, tmp_path)
+
+
+def test_shards_wait_for_each_other(tmp_path):
+    """Two processes would; here the second shard is run when the first one waits."""
+    first, second = RUNS[::2], RUNS[1::2]
+    assert [run.name for run in first] == ["a", "best"]
+    sweep = Sweep(RUNS, tmp_path)
+
+    class Others(Local):
+        def start(self, command, log):
+            if log.stem == "a":
+                other = Sweep(RUNS, tmp_path)
+                assert run_sweep(other, second[:1], Commands(), Local(), poll=0.05)
+            return super().start(command, log)
+
+    assert run_sweep(sweep, first, Commands(), Others(), poll=0.05)
+    assert times(tmp_path, "b") == 1
