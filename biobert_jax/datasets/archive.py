@@ -1,17 +1,24 @@
 """One file out of a zip or a folder, without unpacking anything to disk."""
 
+import codecs
+import itertools
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
 from biobert_jax.errors import DataError, at
+from biobert_jax.files import decode, read_bounded
 
 LARGEST = 64 * 2**20
 """Bytes that a member may have; the corpora's own have a few million."""
 
-_DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError)
+_ENOUGH = 3  # two of a name are an error already; a thousand would fill the memory
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+    *(OSError, EOFError, RuntimeError, NotImplementedError, ValueError),
+)
 
 
 def read_member(path: Path, names: Sequence[str]) -> tuple[str, str]:
@@ -30,7 +37,8 @@ def read_member(path: Path, names: Sequence[str]) -> tuple[str, str]:
     if not path.exists():
         raise DataError(f"{at(path)}: no such file or folder; expected one with {names[0]}")
     try:
-        found = list(_find_in_folder(path, names) if path.is_dir() else _find_in_zip(path, names))
+        found = _find_in_folder(path, names) if path.is_dir() else _find_in_zip(path, names)
+        found = list(itertools.islice(found, _ENOUGH))
     except _DAMAGED as error:
         raise DataError(
             f"{at(path)}: cannot be read ({error}); expected a whole zip file, or the folder it "
@@ -43,21 +51,14 @@ def read_member(path: Path, names: Sequence[str]) -> tuple[str, str]:
             "official archive, or to the folder that it unpacks to"
         )
     where, data = found[0]
-    try:
-        return where, data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{at(where, line)}: byte 0x{data[error.start]:02x} is not UTF-8; expected UTF-8 "
-            "text. Copy the corpus again"
-        ) from error
+    return where, decode(data.removeprefix(codecs.BOM_UTF8), where)
 
 
 def _find_in_folder(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     for name in names:
         for file in sorted(path.rglob(name)):
             with file.open("rb") as stream:
-                yield str(file), _read(stream, str(file))
+                yield str(file), read_bounded(stream, str(file), LARGEST)
 
 
 def _find_in_zip(path: str | Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
@@ -76,18 +77,7 @@ def _members(
         inside = f"{where}!{info.filename}"
         if any(f"/{member}".endswith(f"/{name}") for name in names):
             with archive.open(info) as stream:
-                yield inside, _read(stream, inside)
+                yield inside, read_bounded(stream, inside, LARGEST)
         elif depth and member.suffix == ".zip":
             with archive.open(info) as stream, zipfile.ZipFile(stream) as nested:
                 yield from _members(nested, inside, names, depth - 1)
-
-
-def _read(stream: BinaryIO, where: str) -> bytes:
-    # Not info.file_size, which an archive may state wrongly.
-    data = stream.read(LARGEST + 1)
-    if len(data) > LARGEST:
-        raise DataError(
-            f"{where}: more than {LARGEST:,} bytes; expected a file of a few million. Check what "
-            "this archive is"
-        )
-    return data

@@ -12,8 +12,9 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from biobert_jax.datasets.squad import Answer, Question, member, read_json, read_placed
+from biobert_jax.datasets.squad import Answer, Question, member, read_placed
 from biobert_jax.errors import DataError, at
+from biobert_jax.files import read_json, write_text
 
 TYPES = ("factoid", "list", "yesno", "summary")
 
@@ -52,13 +53,21 @@ def read_official(path: str | Path) -> list[BioasqQuestion]:
     """Reads an official file: training, golden, or a test set without answers.
 
     Raises:
-      DataError: it is no JSON or not of this form, an id is not 24 characters long, the type is
-        unknown, or an exact answer does not fit its type; names the record.
+      DataError: it is no JSON or not of this form, an id is not 24 characters long or occurs
+        twice, the type is unknown, or an exact answer does not fit its type; names the record.
     """
-    path = Path(path)
+    places: dict[str, int] = {}
     questions = []
     for number, record in enumerate(member(read_json(path), "questions", list, at(path))):
-        questions.append(_official(record, f"{at(path)}: questions[{number}]"))
+        question = _official(record, f"{at(path)}: questions[{number}]")
+        if question.id in places:
+            raise DataError(
+                f"{at(path)}: questions[{number}]: found the id {question.id!r}, which "
+                f"questions[{places[question.id]}] has already; expected each question once. "
+                "Remove one of them"
+            )
+        places[question.id] = number
+        questions.append(question)
     return questions
 
 
@@ -235,6 +244,4 @@ def write_submission(
         }
         for id_, answer in answers.items()
     ]
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"questions": entries}, indent=1) + "\n", encoding="ascii")
+    write_text(path, json.dumps({"questions": entries}, indent=1) + "\n")

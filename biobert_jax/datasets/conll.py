@@ -6,23 +6,24 @@ documents. Tags come in as IOB1, IOB2 (BIO), BIOES or BILOU, with types (`B-Dise
 and leave as IOB2 with the types they came with.
 """
 
-import gzip
 import re
-import zlib
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from biobert_jax.errors import DataError, at
+from biobert_jax.file_kinds import CONLL, TEXT
+from biobert_jax.files import read_text, split_lines
 
 SPLITS = ("train", "devel", "test")
 SUFFIXES = (".tsv", ".txt", ".conll")
 
 _STEMS = {"devel": ("devel", "dev", "valid")}
-_BOM = b"\xef\xbb\xbf"
 _TAG = re.compile(r"O|[BIESLU](-.+)?")
 _BIOES_OF_BILOU = {"L": "E", "U": "S"}
+_HINT = "convert it to lines of a word, a tab and its tag, with blank lines between sentences"
 
 
 class Sentence(NamedTuple):
@@ -54,7 +55,8 @@ def read_conll(path: str | Path, scheme: str | None = None) -> ConllFile:
         depend on it, never the tags.
 
     Raises:
-      DataError: not UTF-8, a line with one column, a tag of unknown form, or no sentence at all.
+      DataError: another form of file, not UTF-8, a line with one column, a tag of unknown form, or
+        no sentence at all.
     """
     raw, documents = _read_raw(Path(path))
     return _normalise(Path(path), raw, documents, scheme or detect_scheme([s.tags for s in raw]))
@@ -164,41 +166,14 @@ def check_labels(labels: Sequence[str], file: ConllFile) -> None:
                 )
 
 
-def read_text(path: Path) -> str:
-    """Returns the text of a UTF-8 file, gzipped or not, without its byte order mark.
-
-    Raises:
-      DataError: it cannot be read, or is not UTF-8.
-    """
-    try:
-        data = path.read_bytes()
-        if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(
-            f"{at(path)}: cannot be read ({error}); expected a readable text file, gzipped or not. "
-            "Check the name, or copy the file again."
-        ) from error
-    skipped = len(_BOM) if data.startswith(_BOM) else 0
-    try:
-        return data[skipped:].decode("utf-8")
-    except UnicodeDecodeError as error:
-        position = skipped + error.start
-        line = data.count(b"\n", 0, position) + 1
-        raise DataError(
-            f"{at(path, line)}: byte {position} (0x{data[position]:02x}) is not UTF-8; expected "
-            "UTF-8 text. Save the file as UTF-8 (for example: iconv -f ISO-8859-1 -t UTF-8)."
-        ) from error
-
-
 def _read_raw(path: Path) -> tuple[list[Sentence], int]:
     """Returns the sentences with their tags as they stand, and the number of documents."""
     sentences, documents = [], 0
     words: list[str] = []
     tags: list[str] = []
-    lines = read_text(path).split("\n")
+    lines = split_lines(read_text(path, CONLL, TEXT, hint=_HINT), at(path))
     for number, line in enumerate([*lines, ""], start=1):
-        line = line.rstrip(" \t\r")
+        line = line.rstrip(" \t")
         starts_document = line.startswith("-DOCSTART-")
         if starts_document or not line:
             if words:
@@ -207,8 +182,8 @@ def _read_raw(path: Path) -> tuple[list[Sentence], int]:
             documents += starts_document
             continue
         word, tag = _columns(line, path, number)
-        words.append(word)
-        tags.append(tag)
+        words.append(sys.intern(word))  # a large set repeats its words: a fifth of the memory
+        tags.append(sys.intern(tag))
     if not sentences:
         raise DataError(
             f"{at(path)}: no sentence in this file; expected lines of a word and its tag, with a "

@@ -17,14 +17,16 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from biobert_jax.datasets.conll import Sentence, read_text
+from biobert_jax.datasets.conll import Sentence
 from biobert_jax.datasets.spans import Span, tags_of_spans
 from biobert_jax.errors import DataError, at
+from biobert_jax.file_kinds import TEXT
+from biobert_jax.files import read_text, split_lines
 
 TYPES = ("problem", "test", "treatment")
 DEVEL_EVERY = 10
 
-_CONCEPT = re.compile(r'c="(.*)" (\d+):(\d+) (\d+):(\d+)\|\|t="([^"]+)"')
+_CONCEPT = re.compile(r'c="(.*)" (\d{1,9}):(\d{1,9}) (\d{1,9}):(\d{1,9})\|\|t="([^"]+)"')
 _log = logging.getLogger(__name__)
 
 
@@ -73,9 +75,10 @@ def read_record(text_path: Path, concept_path: Path) -> list[Sentence]:
     longest is kept. Both, and a concept whose text is not what stands there, are logged as
     warnings.
     """
-    lines = [line.split() for line in read_text(text_path).split("\n")]
+    lines = [line.split() for line in split_lines(read_text(text_path, TEXT), at(text_path))]
     spans: dict[int, list[Span]] = defaultdict(list)
-    for number, line in enumerate(read_text(concept_path).split("\n"), start=1):
+    concepts = split_lines(read_text(concept_path, TEXT), at(concept_path))
+    for number, line in enumerate(concepts, start=1):
         if not line.strip():
             continue
         where = at(concept_path, number)

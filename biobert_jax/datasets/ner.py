@@ -10,9 +10,11 @@ from biobert_jax.datasets.conll import (
     label_set,
     read_folder,
 )
-from biobert_jax.errors import DataError
+from biobert_jax.errors import DataError, at
 
 logger = logging.getLogger(__name__)
+
+_SPLIT_OF = {"train": "train", "train+devel": "train_dev"}
 
 I2B2 = "i2b2_2010"
 DATASETS = (
@@ -33,6 +35,7 @@ def load_ner(
     dataset: str | None = None,
     path: str | Path | None = None,
     data_dir: str | Path | None = None,
+    train_on: str = "train",
 ) -> dict[str, list[Sentence]]:
     """Returns the sentences of "train", "devel", "test" and "train_dev", in the files' order.
 
@@ -40,19 +43,31 @@ def load_ner(
       dataset: one of `DATASETS`, downloaded and prepared on first use. Ignored with `path`.
       path: a folder with train.tsv, devel.tsv and test.tsv (see `conll.read_folder`).
       data_dir: where TFDS keeps its data, ~/tensorflow_datasets by default.
+      train_on: "train" or "train_dev": what must have entities, and every label of the others.
 
     Raises:
-      DataError: neither is given, the name is unknown, a file is bad, devel or test have labels
-        that train lacks, the download fails or is not what it should be, or the licence forbids it
-        and the files are not in their place; the message says what to do.
+      DataError: neither is given, the name is unknown, a file is bad, no training word is part of
+        an entity, devel or test have labels that training lacks, the download fails or is not what
+        it should be, or the licence forbids it and the files are not in their place; the message
+        says what to do.
     """
     if path is not None:
         files = read_folder(path)
         for split in ("train", "devel", "test"):
             _log_repairs(files[split])
-        labels = label_set(files["train"].sentences)
+        training = files[train_on]
+        if not training.entities:
+            raise DataError(
+                f"{at(training.path)}: each of its {training.words:,} words has the tag O; "
+                "expected words tagged B and I to learn from. Check that the last column is the tag"
+            )
         for split in ("devel", "test"):
-            check_labels(labels, files[split])
+            check_labels(label_set(training.sentences), files[split])
+            if not files[split].entities:
+                logger.warning(
+                    "%s: all of its words have the tag O, so that every score on it is 0",
+                    files[split].path,
+                )
         return {split: file.sentences for split, file in files.items()}
     if dataset not in DATASETS:
         raise DataError(
@@ -117,17 +132,23 @@ def load_splits(
     Returns:
       The sentences of `train`, `validation` and `test`.
     """
-    if train_on not in ("train", "train+devel"):
+    if train_on not in _SPLIT_OF:
         raise DataError(f"dataset.train_on is {train_on!r}; expected 'train' or 'train+devel'")
     if name == "synthetic" and not path:
         from biobert_jax.datasets.synthetic.corpus import ner_splits
 
         splits = ner_splits()
     else:
-        splits = load_ner(name, path or None)
+        splits = load_ner(name, path or None, train_on=_SPLIT_OF[train_on])
     chosen = {
-        "train": splits["train" if train_on == "train" else "train_dev"],
+        "train": splits[_SPLIT_OF[train_on]],
         "validation": splits["devel"],
         "test": splits["test"],
     }
-    return {split: sentences[: limit or None] for split, sentences in chosen.items()}
+    limited = {split: sentences[: limit or None] for split, sentences in chosen.items()}
+    if limit and all(tag == "O" for sentence in limited["train"] for tag in sentence.tags):
+        raise DataError(
+            f"dataset.limit is {limit}: the first {limit} training sentences have no entity to "
+            "learn from; raise it, or set it to 0 for all"
+        )
+    return limited

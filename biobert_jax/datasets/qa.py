@@ -14,8 +14,9 @@ from biobert_jax.datasets.bioasq import (
     to_passages,
     without,
 )
-from biobert_jax.datasets.squad import Question, read_json, read_squad, split_by_article
+from biobert_jax.datasets.squad import Question, read_squad, split_by_article
 from biobert_jax.errors import DataError, at
+from biobert_jax.files import read_json
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def load_splits(
     if name == "synthetic":
         from biobert_jax.datasets.synthetic.qa import qa_splits
 
-        splits = qa_splits(kind)
+        splits = QaSplits(*qa_splits(kind))
     elif not path and name == "squad":
         # Here, because TFDS takes a second to import, and most runs read a folder.
         from biobert_jax.datasets.squad_download import load_squad
@@ -95,14 +96,35 @@ def load_splits(
         )
     else:
         splits = _load_squad(Path(path), validation_share, split_seed)
+    _check_answered(splits, kind, path or name)
     questions = {split: kept[: limit or None] for split, kept in splits.questions.items()}
     return dataclasses.replace(splits, questions=questions)
 
 
+def _check_answered(splits: QaSplits, kind: str, where: str) -> None:
+    """Raises DataError where nothing can be learnt, and warns where little can."""
+    train = splits.questions["train"]
+    if not train:
+        raise DataError(
+            f"{where}: none of the training questions has an answer ({splits.unanswerable} without "
+            f"one) of the kind {kind!r}; expected marked answers in their passages. Check "
+            "dataset.kind, and that the training file has answers"
+        )
+    if kind == "yesno":
+        gold = splits.gold["train"]
+        found = {answer for answers in gold.values() for answer in answers.values()}
+        if len(found) == 1:
+            logger.warning(
+                "%s: every training question has the answer %r; a model learns to give no other",
+                where,
+                *found,
+            )
+
+
 def _load_squad(folder: Path, share: float, seed: int) -> QaSplits:
-    train = _matching(folder, "train*.json*")
-    held_out = _matching(folder, "dev*.json*") or _matching(folder, "validation*.json*")
-    test = _matching(folder, "test*.json*")
+    train = _matching(folder, "train*.json")
+    held_out = _matching(folder, "dev*.json") or _matching(folder, "validation*.json")
+    test = _matching(folder, "test*.json")
     if not train and not held_out:
         raise DataError(
             f"{at(folder)}: found no train*.json and no dev*.json; expected SQuAD-like files. "
@@ -130,7 +152,7 @@ def _load_squad(folder: Path, share: float, seed: int) -> QaSplits:
 def _load_bioasq(
     folder: Path, year: str, kind: str, train: str, test_passages: str, share: float, seed: int
 ) -> QaSplits:
-    golden = [path for path in _matching(folder, "*_golden.json*") if _is_of(path, year)]
+    golden = [path for path in _matching(folder, "*_golden.json") if _is_of(path, year)]
     if not golden:
         raise DataError(
             f"{at(folder)}: found no golden file of {year}; expected {year.upper()}1_golden.json "
@@ -140,7 +162,7 @@ def _load_bioasq(
     batches = {batch: _gold_of(questions, kind) for batch, questions in official.items()}
     test_ids = {id_ for gold in batches.values() for id_ in gold}
     if kind == "factoid" and test_passages == "abstracts":
-        files = _matching(folder, f"BioASQ-test-factoid-{year}*.json*")
+        files = _matching(folder, f"BioASQ-test-factoid-{year}*.json")
         if not files:
             raise DataError(
                 f"{at(folder)}: found no BioASQ-test-factoid-{year}-1.json to -5.json; expected "
@@ -166,14 +188,14 @@ def _training(
 ) -> tuple[list[Question], dict[str, tuple | str], int]:
     """Returns the pairs to train on, their gold answers, and the questions without any pair."""
     own = folder / f"BioASQ-train-{kind}-{year}.json"
-    others, goldens = [], _matching(folder, "*_golden.json*")
+    others, goldens = [], _matching(folder, "*_golden.json")
     if train:
         files = [folder / train]  # an absolute path stays what it is
     elif own.is_file():
         files = [own]
     else:
         # What stands in for it must not hold any year's test questions.
-        others = _matching(folder, f"BioASQ-train-{kind}-*.json*")
+        others = _matching(folder, f"BioASQ-train-{kind}-*.json")
         files = others[-1:] or [path for path in goldens if not _is_of(path, year)]
         if not files:
             raise DataError(
@@ -238,7 +260,8 @@ def _ids(questions: Iterable[Question]) -> dict[str, None]:
 
 
 def _matching(folder: Path, pattern: str) -> list[Path]:
-    return sorted(folder.glob(pattern))
+    # Not json*, which would take train.jsonl and train.json.part for parts of the set.
+    return sorted([*folder.glob(pattern), *folder.glob(pattern + ".gz")])
 
 
 def _is_of(path: Path, year: str) -> bool:

@@ -15,6 +15,7 @@ TEN_FOLDS = ("gad", "euadr")
 SYNTHETIC = ("synthetic", "synthetic_binary")
 DATASETS = (*TEN_FOLDS, "chemprot")
 NEGATIVES = ("0", "false")
+MANY_LABELS = 50  # fewer are let through, however few examples each has
 ARCHIVE = "ChemProt_Corpus.zip"
 
 logger = logging.getLogger(__name__)
@@ -28,7 +29,8 @@ class RelationSet(NamedTuple):
       labels: the classes of the training examples, the negative one (`0`, `false`) first.
       scored: those that scores are about.
       unreached: for each split and class, gold relations that are no example's label.
-      facts: counts for results.json; see `count_repeated` for those of repeated sentences.
+      facts: counts for results.json: `examples`, `repeated_sentences` (see `count_repeated`),
+        `without_marks` (of each split) and perhaps `dropped_from_training`.
     """
 
     splits: dict[str, list[RelationExample]]
@@ -96,6 +98,9 @@ def load_relations(
     if repeated not in ("keep", "drop"):
         raise DataError(f"dataset.repeated is {repeated!r}; expected 'keep' or 'drop'")
     splits, unreached = _read(name, path, fold, marking)
+    _check_training(splits["train"], path or name)
+    labels = label_set(splits["train"])
+    check_labels(labels, [e for split in ("validation", "test") for e in splits[split]])
     if limit:
         splits = {split: examples[:limit] for split, examples in splits.items()}
     facts: dict[str, Any] = {"repeated_sentences": count_repeated(splits)}
@@ -116,8 +121,7 @@ def load_relations(
                 if repeated == "drop"
                 else " (dataset.repeated=drop leaves them out of it)",
             )
-    labels = label_set(splits["train"])
-    check_labels(labels, [e for split in ("validation", "test") for e in splits[split]])
+    facts["without_marks"] = _count_without_marks(splits, path or name)
     chosen = list(scored) or [label for label in labels if label not in NEGATIVES]
     unknown = [label for label in chosen if label not in labels]
     if unknown or not chosen:
@@ -126,6 +130,41 @@ def load_relations(
             f"{', '.join(labels)} of {path or name}; name classes that the training file has"
         )
     return RelationSet(splits, labels, chosen, unreached, facts)
+
+
+def _check_training(examples: Sequence[RelationExample], where: str) -> None:
+    """Raises DataError where the labels are not ones that a classifier can learn."""
+    labels = Counter(example.label for example in examples)
+    if len(labels) < 2:
+        raise DataError(
+            f"{where}: every training example has the label {next(iter(labels), '')!r}; expected "
+            "two classes or more. Add examples of the others"
+        )
+    if len(labels) > MANY_LABELS and 2 * len(labels) > len(examples):
+        example = next(e for e in examples if labels[e.label] == 1)
+        raise DataError(
+            f"{example.where}: found the label {example.label[:60]!r}, one of {len(labels):,} of "
+            f"{len(examples):,} examples; expected a few classes that come again. Check that the "
+            "last column is the label"
+        )
+
+
+def _count_without_marks(
+    splits: Mapping[str, Sequence[RelationExample]], where: str
+) -> dict[str, int]:
+    counts = {split: sum(not e.marks for e in examples) for split, examples in splits.items()}
+    for split, count in counts.items():
+        if count:
+            logger.warning(
+                "%s: %d of %d %s sentences have no mark of a known kind (such as @GENE$ or <GENE> "
+                "... </GENE>), the first at %s: nothing says which pair they are about",
+                where,
+                count,
+                len(splits[split]),
+                split,
+                next(e.where for e in splits[split] if not e.marks),
+            )
+    return counts
 
 
 def label_set(examples: Sequence[RelationExample]) -> list[str]:

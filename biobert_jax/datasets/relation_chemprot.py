@@ -16,6 +16,7 @@ forms that the paper and BLUE use.
 import bisect
 import dataclasses
 import logging
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from typing import Any
 from biobert_jax.datasets.archive import read_member
 from biobert_jax.datasets.relation_files import RelationExample
 from biobert_jax.errors import DataError, at
+from biobert_jax.files import split_lines
 from biobert_jax.text.entity_marking import METHODS, Entity, Span
 from biobert_jax.text.sentences import split_sentences
 
@@ -32,6 +34,7 @@ SCORED = ("CPR:3", "CPR:4", "CPR:5", "CPR:6", "CPR:9")
 NEGATIVE = "false"
 
 _SUFFIXES = ("", "_gs")  # the test files' names end in _gs, for gold standard
+_OFFSET = re.compile(r"[0-9]{1,9}")
 logger = logging.getLogger(__name__)
 
 
@@ -147,7 +150,8 @@ def _read_mentions(
     mentions: dict[str, dict[str, Entity]] = defaultdict(dict)
     for where, (pmid, name, type_, start, end, written) in _rows(path, part, "entities", 6):
         text = texts.get(pmid, ("", []))[0]
-        if not (start.isdecimal() and end.isdecimal() and text[int(start) : int(end)] == written):
+        is_place = _OFFSET.fullmatch(start) and _OFFSET.fullmatch(end)
+        if not is_place or text[int(start) : int(end)] != written:
             raise DataError(
                 f"{where}: found {written!r} at {start}:{end} of abstract {pmid}, where the text "
                 f"of {len(text)} characters does not have it; expected offsets in characters into "
@@ -196,8 +200,7 @@ def _add_pairs(
 def _rows(path: Path, part: str, kind: str, columns: int) -> Iterator[tuple[str, list[Any]]]:
     names = [f"chemprot_{part}_{kind}{suffix}.tsv" for suffix in _SUFFIXES]
     where, text = read_member(path, names)
-    for number, line in enumerate(text.split("\n"), start=1):
-        line = line.rstrip("\r")
+    for number, line in enumerate(split_lines(text, where), start=1):
         if not line:
             continue
         row = line.split("\t")

@@ -8,13 +8,13 @@ text with offsets, `{"text": ..., "entities": [{"start": 0, "end": 4, "type": "G
 "label": ...}`. With more than two entities, `"pair": [i, j]` says which two are meant.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from biobert_jax.datasets.conll import read_text
 from biobert_jax.errors import DataError, at
+from biobert_jax.file_kinds import JSON, TEXT
+from biobert_jax.files import parse_json, read_text, split_lines
 from biobert_jax.text.entity_marking import METHODS, Entity, Span, find_marks
 
 _STEMS = {"train": ("train",), "validation": ("devel", "dev", "valid"), "test": ("test",)}
@@ -88,7 +88,7 @@ def read_relations(
       DataError: a line that is not of the form above; names the file and the line.
     """
     path = Path(path)
-    examples = parse_relations(read_text(path), at(path), marking)
+    examples = parse_relations(read_text(path, TEXT, JSON), at(path), marking)
     if not examples and not may_be_empty:
         raise DataError(
             f"{at(path)}: no example in this file; {_EXPECTED}, or JSON lines. Put the examples "
@@ -109,12 +109,10 @@ def parse_relations(
       labelled: whether every example must have a label. If not, a line of TSV may be a sentence
         alone, or have the columns that a header names.
     """
-    numbered = enumerate(text.split("\n"), start=1)
-    lines = [(number, line.rstrip("\r")) for number, line in numbered if line.strip()]
-    if lines and lines[0][1].lstrip().startswith("{"):
-        return [
-            _from_json(at(where, number), number, line, marking, labelled) for number, line in lines
-        ]
+    numbered = enumerate(split_lines(text, where), start=1)
+    lines = [(number, line) for number, line in numbered if line.strip()]
+    if lines and lines[0][1].lstrip().startswith(("{", '[{"')):
+        return [_from_json(where, number, line, marking, labelled) for number, line in lines]
     return _from_tsv(where, lines, labelled)
 
 
@@ -161,7 +159,7 @@ def _header(file: str, lines: Sequence[tuple[int, str]], labelled: bool) -> tupl
         return None
     number, header = lines[0]
     names = [name.strip().lower() for name in header.split("\t")]
-    is_header = names[-1] == "label" or (not labelled and set(names) <= _NAMES.keys())
+    is_header = names[-1] == "label" or set(names) <= _NAMES.keys()
     if not is_header:
         return None
     columns = tuple(_NAMES.get(name, "?") for name in names)
@@ -176,22 +174,22 @@ def _header(file: str, lines: Sequence[tuple[int, str]], labelled: bool) -> tupl
     return columns
 
 
-def _from_json(where: str, number: int, line: str, marking: str, labelled: bool) -> RelationExample:
-    try:
-        record = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"{where}: not JSON at character {error.pos} of {len(line)} ({error.msg}), near "
-            f"{line[max(0, error.pos - 40) : error.pos + 20]!r}; expected one whole object a line. "
-            "If the line is cut off, copy the file again; if objects run over lines, join them"
-        ) from error
+def _from_json(file: str, number: int, line: str, marking: str, labelled: bool) -> RelationExample:
+    record, where = parse_json(line, file, number), at(file, number)
     if not isinstance(record, dict):
         raise DataError(f'{where}: found {line[:80]!r}; expected an object with "text" and "label"')
     text, label = record.get("text"), record.get("label", None if labelled else "")
-    if not isinstance(text, str) or not text.strip() or not isinstance(label, str | int):
+    if (
+        not isinstance(text, str)
+        or not text.strip()
+        or not isinstance(label, str | int)
+        or (labelled and not str(label).strip())
+        or not isinstance(record.get("id", ""), str | int)
+    ):
         raise DataError(
-            f'{where}: found {line[:80]!r}; expected a "text" that is not empty and a "label". '
-            "Add what is missing, or remove the line"
+            f'{where}: found {line[:80]!r}; expected a "text" and a "label" that are not '
+            'empty, and perhaps an "id", a string or number. Add what is missing, or remove the '
+            "line"
         )
     id_ = str(record.get("id", number - 1))
     label = canonical_label(str(label))

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from biobert_jax.datasets.conll import read_text
 from biobert_jax.errors import DataError, at
+from biobert_jax.files import read_json
 
 
 class Answer(NamedTuple):
@@ -110,30 +110,6 @@ def split_by_article(
     )
 
 
-def read_json(path: Path) -> Any:
-    """Reads a JSON file.
-
-    Raises:
-      DataError: it cannot be read, is not UTF-8 or no JSON; says where, and if it was cut off.
-    """
-    text = read_text(path)
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        # A string that is never closed is reported where it begins, not at the end of the file.
-        unclosed = error.msg.startswith("Unterminated string")
-        if unclosed or not text[error.pos :].strip() or not text.rstrip().endswith(("}", "]")):
-            raise DataError(
-                f"{at(path, text.count(chr(10)) + 1)}: the JSON ends in the middle ({error.msg} at "
-                f"character {error.pos} of {len(text)}); expected a complete file. Copy or "
-                "download it again."
-            ) from error
-        raise DataError(
-            f"{at(path, error.lineno)}: no JSON ({error.msg} at column {error.colno}); expected a "
-            "JSON file. Correct the line."
-        ) from error
-
-
 def member(record: Any, key: str, kind: type, place: str) -> Any:
     """Returns `record[key]` after checking that it is there and of the kind.
 
@@ -159,6 +135,8 @@ def _read_file(path: Path) -> Iterable[tuple[str, Question]]:
     """Yields each question with its place for messages."""
     for a, article in enumerate(member(read_json(path), "data", list, at(path))):
         where = f"{at(path)}: data[{a}]"
+        has_title = isinstance(article, Mapping) and article.get("title") is not None
+        title = member(article, "title", str, where) if has_title else ""
         for p, paragraph in enumerate(member(article, "paragraphs", list, where)):
             place = f"{where}.paragraphs[{p}]"
             context = member(paragraph, "context", str, place)
@@ -169,7 +147,6 @@ def _read_file(path: Path) -> Iterable[tuple[str, Question]]:
                 )
             for q, record in enumerate(member(paragraph, "qas", list, place)):
                 here = f"{place}.qas[{q}]"
-                title = article.get("title", "")
                 yield here, _question(record, context, title, here)
 
 

@@ -12,13 +12,14 @@ import os
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from tokenizers.models import WordPiece
 
 from biobert_jax.errors import DataError, at
+from biobert_jax.file_kinds import TEXT
+from biobert_jax.files import read_text, split_lines
 from biobert_jax.text.basic import basic_words, split_at_whitespace
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -58,23 +59,8 @@ def load_vocabulary(path: str | os.PathLike[str]) -> dict[str, int]:
       DataError: the file cannot be read, is empty or not UTF-8, a line is blank, a token is there
         twice, or one of [PAD], [UNK], [CLS], [SEP], [MASK] is missing.
     """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"{at(path)}: cannot read the vocabulary ({error.strerror}); expected a text file with "
-            "one token a line (vocab.txt of the checkpoint)"
-        ) from error
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{at(path, line)}: byte 0x{content[error.start]:02x} is not UTF-8; "
-            "save the vocabulary as UTF-8"
-        ) from error
-    # Not splitlines(): U+2028 and others may stand within a line.
-    tokens = text.removesuffix("\n").split("\n") if text else []
+    text = read_text(path, TEXT, hint="name vocab.txt of the checkpoint, with one token a line")
+    tokens = split_lines(text.removesuffix("\n"), at(path)) if text else []
     return _index([token.strip() for token in tokens], path)
 
 

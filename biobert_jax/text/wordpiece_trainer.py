@@ -4,7 +4,6 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
@@ -12,6 +11,7 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from tokenizers.trainers import WordPieceTrainer
 
 from biobert_jax.errors import DataError
+from biobert_jax.files import write_text
 from biobert_jax.text.basic import basic_words, split_at_whitespace
 from biobert_jax.text.wordpiece import MAX_CHARS_PER_WORD, SPECIAL_TOKENS, WordPieceTokenizer
 
@@ -103,21 +103,15 @@ def write_vocabulary(path: str | os.PathLike[str], tokens: Sequence[str]) -> Non
     """Writes vocab.txt, one token a line, UTF-8 with LF.
 
     The file appears complete or not at all; a previous one survives a failure.
+
+    Raises:
+      ValueError: a token is empty or holds a line break.
+      WriteError: the file cannot be written.
     """
-    path = Path(path)
     for index, token in enumerate(tokens):
         if not token or token != token.strip() or "\n" in token:
             raise ValueError(f"token {index} is {token!r}, which a line of a file cannot hold")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "w", encoding="utf-8", newline="\n") as file:
-            file.writelines(f"{token}\n" for token in tokens)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_text(path, (f"{token}\n" for token in tokens))
 
 
 def vocabulary_report(tokenizer: WordPieceTokenizer, texts: Iterable[str]) -> dict[str, object]:

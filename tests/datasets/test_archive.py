@@ -30,7 +30,7 @@ def test_folders_tell_files_of_one_name_apart(archive, tmp_path):
 def test_what_is_wrong_is_said(archive, tmp_path):
     with pytest.raises(DataError, match=r"found 2 files called train.tsv, .*x/1/train.tsv"):
         read_member(archive, ["train.tsv"])
-    with pytest.raises(DataError, match=r"latin.tsv:3: byte 0xe9 is not UTF-8"):
+    with pytest.raises(DataError, match=r"latin.tsv:3: byte .*0xe9.* is not UTF-8"):
         read_member(archive, ["latin.tsv"])
     with pytest.raises(DataError, match="no such file or folder"):
         read_member(tmp_path / "b.zip", ["train.tsv"])

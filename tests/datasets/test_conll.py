@@ -29,9 +29,9 @@ SENTENCES = [
 stretches = st.lists(
     st.tuples(st.sampled_from([None, "", "-Gene", "-cell-line"]), st.integers(1, 3)), max_size=6
 )
-# Words of any characters but those that take lines and columns apart.
+# Words of any characters but those that take lines and columns apart, or make a file binary.
 words = st.text(
-    st.characters(exclude_characters="\t\n\r ", exclude_categories=["Cs"]), min_size=1
+    st.characters(exclude_characters="\0\t\n\r ", exclude_categories=["Cs"]), min_size=1
 ).filter(lambda word: not word.startswith(("-DOCSTART-", "\ufeff")))
 
 
@@ -193,10 +193,16 @@ def test_a_bioes_end_without_a_begin_is_repaired_and_counted(write):
         ("a\tO-X\n", r":1: found the tag 'O-X'"),
         ("", r"train\.tsv: no sentence in this file; expected lines"),
         ("\n\n-DOCSTART-\tO\n\n", r"train\.tsv: no sentence"),
-        (b"a\tO\nna\xefve\tO\n", r":2: byte 6 \(0xef\) is not UTF-8; .*Save the file as UTF-8"),
-        (b"\xef\xbb\xbfa\tO\n\xe9\tO\n", r":2: byte 7 \(0xe9\)"),
-        ("a\tO\n".encode("utf-16"), r":1: byte 0 \(0xff\) is not UTF-8"),
-        (gzip.compress(PLAIN.encode())[:-9], r"train\.tsv: cannot be read .*copy the file again"),
+        (
+            b"a\tO\nna\xefve\tO\n",
+            r":2: byte 3 of the line \(0xef\) is not UTF-8; .*Save the file as UTF-8",
+        ),
+        (b"\xef\xbb\xbfa\tO\n\xe9\tO\n", r":2: byte 1 of the line \(0xe9\)"),
+        ("a\tO\n".encode("utf-16"), r"looks like UTF-16 text, .*iconv -f UTF-16"),
+        (
+            gzip.compress(PLAIN.encode())[:-9],
+            r"train\.tsv: unreadable after .*fetch the file again",
+        ),
     ],
 )
 def test_bad_files_are_named_with_their_line(write, content, message):

@@ -116,10 +116,10 @@ def test_a_header_of_other_names_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ('{"text": "Zortine sto', "not JSON at character 9 of 21"),
+        ('{"text": "Zortine sto', "the JSON ends in the middle"),
         ("[1]", "expected an object"),
-        ('{"text": "a"}', 'and a "label"'),
-        ('{"text": " ", "label": 1}', '"text" that is not empty'),
+        ('{"text": "a"}', '"label" that are not empty'),
+        ('{"text": " ", "label": 1}', 'expected a "text"'),
         ('{"text": "ab", "label": 1, "entities": []}', "0 entities and no pair"),
         ('{"text": "ab", "label": 1, "entities": [{"start": 0}, {}]}', "KeyError: 'end'"),
     ],

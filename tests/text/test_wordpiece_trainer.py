@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from biobert_jax.errors import DataError
+from biobert_jax.errors import DataError, WriteError
 from biobert_jax.text.wordpiece import SPECIAL_TOKENS, WordPieceTokenizer, load_vocabulary
 from biobert_jax.text.wordpiece_trainer import (
     count_words,
@@ -110,7 +110,7 @@ def test_a_failed_write_leaves_the_previous_file(tmp_path: Path, monkeypatch: py
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(WriteError, match="No space left"):
         write_vocabulary(path, [*SPECIAL_TOKENS, "b"])
     assert list(load_vocabulary(path))[-1] == "a"
     assert [entry.name for entry in tmp_path.iterdir()] == ["vocab.txt"]

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from biobert_jax.datasets.bioasq import BioasqQuestion, to_passages
-from biobert_jax.datasets.qa import QaSplits
 from biobert_jax.datasets.squad import Answer, Question
 from biobert_jax.datasets.synthetic.corpus import AnnotatedDocument, AnnotatedSentence, documents
 from biobert_jax.datasets.synthetic.lexicon import CHEMICAL, DISEASE
@@ -32,18 +31,26 @@ class _Fact(NamedTuple):
     sentence: AnnotatedSentence
 
 
-def qa_splits(kind: str, seed: int = 0) -> QaSplits:
+Splits = dict[str, list[Question]]
+Gold = dict[str, dict[str, dict[str, tuple[tuple[str, ...], ...] | str]]]
+
+
+def qa_splits(kind: str, seed: int = 0) -> tuple[Splits, Gold]:
     """Generates `train`, `validation` and `test` of some hundred pairs of question and passage.
 
     Args:
       kind: `span`: one answer in a whole abstract; `factoid`, `list`, `yesno`: as BioASQ asks, with
         the sentences that hold the answer as snippets.
       seed: of the corpus.
+
+    Returns:
+      The questions of each split, and the exact answers, which `span` has none of, as
+      `datasets.qa.QaSplits` holds both.
     """
     corpus = list(documents(seed, 240))
     parts = {"train": corpus[:160], "validation": corpus[160:200], "test": corpus[200:]}
     if kind == "span":
-        return QaSplits({split: list(_spans(part)) for split, part in parts.items()})
+        return {split: list(_spans(part)) for split, part in parts.items()}, {}
     asked = {split: list(_official(part, kind, split)) for split, part in parts.items()}
     made = {
         split: to_passages(questions, training=split == "train" and kind != "yesno")
@@ -53,7 +60,7 @@ def qa_splits(kind: str, seed: int = 0) -> QaSplits:
         split: {"synthetic": {q.id: q.exact_answer for q in questions}}
         for split, questions in asked.items()
     }
-    return QaSplits({split: passages.questions for split, passages in made.items()}, gold)
+    return {split: passages.questions for split, passages in made.items()}, gold
 
 
 def _spans(corpus: list[AnnotatedDocument]) -> Iterator[Question]:

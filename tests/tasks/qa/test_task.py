@@ -33,7 +33,7 @@ WINDOWING = Windowing(max_length=64, stride=16, max_question=24)
 CHOSEN = np.array([0, 3, 5, 7, 8])
 
 
-SPLITS = {kind: qa_splits(kind) for kind in ("span", "factoid", "list", "yesno")}
+SPLITS = {kind: QaSplits(*qa_splits(kind)) for kind in ("span", "factoid", "list", "yesno")}
 
 
 def make_task(kind, windowing=WINDOWING, **decoding):
