@@ -35,6 +35,7 @@ setup(
         "requests",
         "rich",
         "safetensors",
+        "scipy",  # here with jax already
         "seqeval",
         "tensorboardX",
         "tensorflow-datasets",
