@@ -5,14 +5,16 @@ when it runs, so that --help answers at once. `COMMANDS` lists them.
 """
 
 import argparse
+import difflib
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from biobert_jax.corpora import commands as corpora
-from biobert_jax.errors import told_to_user
+from biobert_jax.errors import DEBUG, PrintableFormatter, printable, report_errors
 from biobert_jax.inference import commands as inference
 
 
@@ -32,30 +34,119 @@ class Command(NamedTuple):
     run: Callable[[argparse.Namespace], None]
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line, and that suggests what may have been meant.
+
+    Options are not abbreviated: what is short for one of them today may be short for two tomorrow.
+    An option that takes a value may be given once: of two, argparse would drop the first.
+    """
+
+    def __init__(self, **settings):
+        self.options: list[str] = []
+        self.commands: dict[str, Parser] = {}
+        self.passes_on = False
+        super().__init__(**settings, allow_abbrev=False)
+        self.register("action", None, _StoreOnce)
+
+    def add_argument(self, *names, **settings):
+        self.options += [name for name in names if name.startswith("--")]
+        self.passes_on |= settings.get("nargs") == argparse.REMAINDER
+        return super().add_argument(*names, **settings)
+
+    def parse_known_args(self, args=None, namespace=None):
+        args = sys.argv[1:] if args is None else list(args)
+        given = args[: args.index("--")] if "--" in args else args
+        word = next((arg for arg in given if not arg.startswith("-")), None)
+        if self.commands and word is not None:
+            given = given[: given.index(word)]
+            if word not in self.commands:
+                self.error(
+                    f"there is no command {word!r}; expected one of {', '.join(self.commands)}"
+                    + _suggestion(word, self.commands)
+                )
+        for name in (arg.partition("=")[0] for arg in given if arg.startswith("--")):
+            if name not in self.options and not self.passes_on:
+                self.error(f"there is no option {name}{_suggestion(name, self.options)}")
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        line = f"error: {self.prog}: {message}. See {self.prog} --help"
+        self.exit(2, printable(line.replace("\n", " ")) + "\n")
+
+
+class _StoreOnce(argparse.Action):
+    def __call__(self, parser, namespace, values, option_string=None):
+        given = vars(namespace).setdefault("given", set())
+        if option_string is not None and self.dest in given:
+            raise argparse.ArgumentError(self, "given twice; expected once")
+        given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
+def _suggestion(word: str, known: Sequence[str]) -> str:
+    similar = difflib.get_close_matches(word, known, 1)
+    return f"; did you mean {similar[0]}?" if similar else ""
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs a command; `arguments` are those of the process by default."""
+    """Runs a command; `arguments` are those of the process by default.
+
+    Raises:
+      SystemExit: of a failure, after its message; see `errors.report_errors`.
+    """
     args = make_parser().parse_args(arguments)
-    logging.basicConfig(format="%(levelname).1s %(message)s", stream=sys.stderr)
+    if args.debug:
+        os.environ[DEBUG] = "1"  # so that worker processes know
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PrintableFormatter("%(levelname).1s %(message)s"))
+    logging.basicConfig(handlers=[handler])
     logging.getLogger("biobert_jax").setLevel(logging.INFO)
-    with told_to_user():
+    with report_errors():
         args.run(args)
 
 
-def make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def make_parser() -> Parser:
+    parser = Parser(
         prog="biobert",
         description="BioBERT's tools; experiments are run as python -m experiments.…",
     )
+    parser.add_argument("--version", action=_Version)
+    _declare_debug(parser, False)
     groups = {"": parser.add_subparsers(required=True, metavar="COMMAND")}
+    parsers = {"": parser}
     for command in COMMANDS:
         group, _, name = command.name.rpartition(" ")
         if group not in groups:
-            of_group = groups[""].add_parser(group, help=f"biobert {group} --help lists them")
-            groups[group] = of_group.add_subparsers(required=True, metavar="COMMAND")
+            parsers[group] = groups[""].add_parser(group, help=f"biobert {group} --help lists them")
+            parser.commands[group] = parsers[group]
+            groups[group] = parsers[group].add_subparsers(required=True, metavar="COMMAND")
         its = groups[group].add_parser(name, help=command.help, description=command.help)
+        parsers[group].commands[name] = its
         command.declare(its)
+        _declare_debug(its, argparse.SUPPRESS)
         its.set_defaults(run=command.run)
     return parser
+
+
+def _declare_debug(parser: Parser, default: bool | str) -> None:
+    parser.add_argument(
+        "--debug", action="store_true", default=default, help="show the traceback of a failure"
+    )
+
+
+class _Version(argparse.Action):
+    def __init__(self, option_strings, dest):
+        super().__init__(option_strings, dest, nargs=0, help="print the versions and exit")
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        from importlib.metadata import version
+        from platform import python_version
+
+        import biobert_jax
+
+        name = f"biobert_jax {biobert_jax.__version__}"
+        print(f"{name} (Python {python_version()}, jax {version('jax')}, flax {version('flax')})")
+        parser.exit()
 
 
 def declare_convert(parser: argparse.ArgumentParser) -> None:

@@ -10,14 +10,13 @@ import os
 import re
 import socket
 import time
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 
 import jax
 
 from biobert_jax.cluster.rendezvous import Member, roll_call
 from biobert_jax.cluster.watchdog import Timeouts, Watch, exit_now
-from biobert_jax.errors import TrainingError
+from biobert_jax.errors import TrainingError, report
 
 logger = logging.getLogger(__name__)
 
@@ -210,7 +209,8 @@ def report_progress(step: int | None = None) -> None:
 def end_job_on_error() -> Iterator[None]:
     """Ends all processes of a job when an error leaves the block in one of them.
 
-    Otherwise the others would wait for it in the next collective operation. Wrap a whole program.
+    Otherwise the others would wait for it in the next collective operation. Wrap what runs, inside
+    `errors.report_errors`: here it is known whether another process is behind a failure.
     """
     try:
         yield
@@ -218,12 +218,13 @@ def end_job_on_error() -> Iterator[None]:
         if _watch is None or (isinstance(error, SystemExit) and not error.code):
             raise
         _wait_for_verdict(error)
-        reported = isinstance(error, SystemExit)
-        if not reported:
-            traceback.print_exc()
-        cause = error.__context__ if reported and error.__context__ is not None else error
-        _watch.fail(f"{type(cause).__name__}: {cause}")
-        exit_now(error.code if reported and isinstance(error.code, int) else 1)
+        if isinstance(error, SystemExit):
+            status = error.code if isinstance(error.code, int) else 1
+        else:
+            status = report(error)
+        cause = error.__context__ if isinstance(error, SystemExit) else error
+        _watch.fail(f"{type(cause or error).__name__}: {cause or error}")
+        exit_now(status)
     if _watch is not None:
         _watch.finish()
 

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 
 from biobert_jax.cluster import job as jobs
+from biobert_jax.errors import PrintableFormatter
 from biobert_jax.training.checkpointing import quiet_orbax_logging
 
 
@@ -45,7 +46,8 @@ def set_up(
 def _log_to_stderr() -> None:
     # Milliseconds since the launch stand on every line: a slow start shows where it is slow.
     form = "%(levelname).1s %(relativeCreated)6.0f ms  %(message)s"
-    logging.basicConfig(format=form, stream=sys.stderr, force=True)
+    logging.basicConfig(stream=sys.stderr, force=True)
+    logging.getLogger().handlers[0].setFormatter(PrintableFormatter(form))
     logging.getLogger().setLevel(logging.WARNING)
     logging.getLogger("absl").setLevel(logging.WARNING)  # Orbax logs forty lines per checkpoint
     logging.getLogger("biobert_jax").setLevel(logging.INFO)

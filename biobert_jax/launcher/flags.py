@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from absl import app, flags
 from ml_collections import config_flags
 
-from biobert_jax.errors import TrainingError
+from biobert_jax.errors import TrainingError, printable, report_errors
 from biobert_jax.tasks import registry
 from biobert_jax.training.huge_pages import use_huge_pages
 
@@ -64,10 +64,9 @@ def launch_program(program: Program, check: Callable[[Any], None] | None = None)
     def main(argv: list[str]) -> None:
         del argv
         from biobert_jax.cluster.job import end_job_on_error
-        from biobert_jax.errors import told_to_user
 
         values = flags.FLAGS
-        with end_job_on_error(), told_to_user():
+        with report_errors(), end_job_on_error():
             if check is not None:
                 check(values.config)
             if _only_compiles():
@@ -127,5 +126,6 @@ def _parse(argv: list[str]) -> list[str]:
         message = (
             f"{' '.join(str(error).split())}: no such setting, or not of this type, in {given}"
         )
-    print(f"error: {message}. See --help, and the config file for its settings", file=sys.stderr)
+    message = f"error: {message}. See --help, and the config file for its settings"
+    print(printable(message), file=sys.stderr)
     sys.exit(1)

@@ -134,10 +134,10 @@ def run(cache, settings):
 @pytest.fixture
 def fails(run, tmp_path, capsys):
     """Returns a function that runs into an expected failure and returns its one message."""
-    from biobert_jax.errors import told_to_user
+    from biobert_jax.errors import report_errors
 
     def failing(changes=(), workdir: Path | None = None) -> str:
-        with pytest.raises(SystemExit) as raised, told_to_user():
+        with pytest.raises(SystemExit) as raised, report_errors():
             run(workdir or tmp_path / "run", changes)
         assert raised.value.code == 1
         errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]

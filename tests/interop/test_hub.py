@@ -95,9 +95,9 @@ def hub(tmp_path, only):
 # The hub's client reads its environment once, when it is imported: hence a process of its own.
 PROGRAM = """
 import sys
-from biobert_jax.errors import told_to_user
+from biobert_jax.errors import report_errors
 from biobert_jax.interop.hub import read_hub
-with told_to_user():
+with report_errors():
     read = read_hub(sys.argv[1])
     print(read.source, len(read.vocabulary), *read.params)
 """

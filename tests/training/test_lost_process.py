@@ -20,11 +20,11 @@ import os, signal, sys, time
 import jax, jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from biobert_jax.errors import DataError, told_to_user
+from biobert_jax.errors import DataError, report_errors
 from biobert_jax.cluster import job as distributed
 
 port, number = int(sys.argv[1]), int(sys.argv[2])
-with distributed.end_job_on_error(), told_to_user():
+with report_errors(), distributed.end_job_on_error():
     job = distributed.find_job(f"localhost:{{port}}", 2, number)
     distributed.set_up(job, distributed.Timeouts(60, {lost}, {stall}))
     mesh = Mesh(np.array(jax.devices()), ("data",))
