@@ -14,7 +14,7 @@ from ml_collections import config_flags
 from rich.console import Console
 from rich.table import Table
 
-from biobert_jax.errors import told_to_user
+from biobert_jax.errors import report_errors
 from biobert_jax.launcher.flags import _parse
 from biobert_jax.sweeps.execute import Sweep, run_sweep
 from biobert_jax.sweeps.executors import Executor, Local, Ray
@@ -46,7 +46,7 @@ def _main(argv: list[str]) -> None:
     values = flags.FLAGS
     logging.basicConfig(format="%(levelname).1s %(asctime)s  %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("biobert_jax").setLevel(logging.INFO)
-    with told_to_user():
+    with report_errors():
         file = flags.FLAGS["config"].config_filename
         runs = read_runs(Path(file.partition(":")[0]), values.config)
         sweep = Sweep(runs, Path(values.workdir))
