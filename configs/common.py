@@ -82,6 +82,9 @@ def defaults() -> ml_collections.ConfigDict:
     config.optimizer.b1 = 0.9
     config.optimizer.b2 = 0.999
     config.optimizer.eps = 1e-6
+    # Steps in which the heads alone learn; the encoder's moments, warm-up and decay begin after
+    # them. 0: everything learns from the first step.
+    config.optimizer.freeze_encoder_steps = 0
 
     config.checkpoint = ml_collections.ConfigDict()
     config.checkpoint.every = 200  # steps; 0: at the end only

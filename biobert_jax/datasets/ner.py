@@ -3,6 +3,8 @@
 import logging
 from pathlib import Path
 
+import numpy as np
+
 from biobert_jax.datasets.conll import (
     ConllFile,
     Sentence,
@@ -119,6 +121,7 @@ def load_splits(
     train_on: str = "train+devel",
     scheme: str = "BIO",
     limit: int = 0,
+    train_limit: int = 0,
 ) -> dict[str, list[Sentence]]:
     """Loads a set as an experiment's `config.dataset` describes it.
 
@@ -128,6 +131,8 @@ def load_splits(
         score is then of sentences that the model has seen.
       scheme: not read here; the labels' business.
       limit: how many sentences of each split to take; 0 for all.
+      train_limit: how many of the training split, which `limit` bounds too; 0 for all. They are a
+        random draw, the same for every run, and a smaller one is contained in every larger one.
 
     Returns:
       The sentences of `train`, `validation` and `test`.
@@ -146,9 +151,13 @@ def load_splits(
         "test": splits["test"],
     }
     limited = {split: sentences[: limit or None] for split, sentences in chosen.items()}
-    if limit and all(tag == "O" for sentence in limited["train"] for tag in sentence.tags):
+    if 0 < train_limit < len(limited["train"]):
+        order = np.random.default_rng(0).permutation(len(limited["train"]))[:train_limit]
+        limited["train"] = [limited["train"][number] for number in sorted(order)]
+    if (limit or train_limit) and all(tag == "O" for s in limited["train"] for tag in s.tags):
         raise DataError(
-            f"dataset.limit is {limit}: the first {limit} training sentences have no entity to "
-            "learn from; raise it, or set it to 0 for all"
+            f"dataset.limit is {limit} and dataset.train_limit {train_limit}: these "
+            f"{len(limited['train'])} training sentences have no entity to learn from; raise the "
+            "limit, or set it to 0 for all"
         )
     return limited

@@ -146,6 +146,17 @@ class MetricsLog:
         self.writers.close()
 
 
+def scalars(results: Mapping[str, Any], name: str) -> dict[str, float]:
+    """The numbers of a split's results by path, such as `validation/f1`; no lists, no strings."""
+    out = {}
+    for key, value in results.items():
+        if isinstance(value, Mapping):
+            out |= scalars(value, f"{name}/{key}")
+        elif isinstance(value, int | float):
+            out[f"{name}/{key}"] = float(value)
+    return out
+
+
 class Board:
     """TensorBoard events.
 

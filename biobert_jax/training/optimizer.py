@@ -105,26 +105,43 @@ def optimizer_of(
     """Builds the optimiser that a config names.
 
     Args:
-      config: name (`bert` or `adamw`), weight_decay, clip_norm, b1, b2, eps.
+      config: name (`bert` or `adamw`), weight_decay, clip_norm, b1, b2, eps,
+        freeze_encoder_steps.
       numbers: of `schedule_numbers`; they may be traced.
 
     Returns:
       The transformation and its schedule. `bert` is the original's: no bias correction, the
       original's schedule. `adamw` is today's standard: bias correction, and a linear decay that
-      begins at the peak.
+      begins at the peak. The schedule is the heads' where the encoder is frozen at first.
     """
     if config.name == "bert":
         direction = scale_by_bert_adam(config.b1, config.b2, config.eps)
-        schedule = bert_schedule(**numbers)
+        make_schedule = bert_schedule
     elif config.name == "adamw":
         direction = optax.scale_by_adam(config.b1, config.b2, config.eps)
-        schedule = linear_schedule(**numbers)
+        make_schedule = linear_schedule
     else:
         raise ValueError(f"optimizer.name must be 'bert' or 'adamw'; found {config.name!r}")
-    optimizer = optax.chain(
-        optax.clip_by_global_norm(config.clip_norm),
-        direction,
-        optax.add_decayed_weights(config.weight_decay, mask=decayed),
-        optax.scale_by_learning_rate(schedule),
-    )
-    return optimizer, schedule
+
+    def learning(schedule: optax.Schedule) -> list[optax.GradientTransformation]:
+        return [
+            direction,
+            optax.add_decayed_weights(config.weight_decay, mask=decayed),
+            optax.scale_by_learning_rate(schedule),
+        ]
+
+    schedule = make_schedule(**numbers)
+    transformations = learning(schedule)
+    if steps := config.freeze_encoder_steps:
+        left = {"total_steps": numbers["total_steps"] - steps}
+        encoder = optax.chain(*learning(make_schedule(**{**numbers, **left})))
+        # Its moments, its count and with that its schedule stand still until it begins.
+        encoder = optax.conditionally_mask(encoder, lambda step: step >= steps)
+        heads = optax.chain(*transformations)
+        transformations = [optax.partition({"encoder": encoder, "heads": heads}, _parts)]
+    return optax.chain(optax.clip_by_global_norm(config.clip_norm), *transformations), schedule
+
+
+def _parts(params: Any) -> Any:
+    """For each group of parameters, whether it is the encoder's or a head's."""
+    return {group: "encoder" if group == "encoder" else "heads" for group in params}

@@ -21,7 +21,7 @@ from biobert_jax.training import workdir as workdirs
 from biobert_jax.training.checkpointing import Checkpoints
 from biobert_jax.training.data import TrainingData, encode_state, training_data
 from biobert_jax.training.evaluator import Evaluator
-from biobert_jax.training.metrics import THROUGHPUT, MetricsLog, Progress, Writers
+from biobert_jax.training.metrics import THROUGHPUT, MetricsLog, Progress, Writers, scalars
 from biobert_jax.training.sharding import log_bytes, make_mesh, mesh_sizes, to_devices
 from biobert_jax.training.step import build_program, shardings_of
 
@@ -234,8 +234,9 @@ class Run:
         if not self.task.examples("validation"):
             return None
         step = int(self.state.step)
-        score = self.task.score(self.evaluator(self.state.params, "validation"))
-        self.logs[0].write(step, {"validation_score": score})
+        results = self.evaluator(self.state.params, "validation")
+        score = self.task.score(results)
+        self.logs[0].write(step, {"validation_score": score} | scalars(results, "validation"))
         logger.info("step %d: validation score %.2f", step, score)
         return score
 

@@ -1,6 +1,7 @@
 """The state of training and the compiled functions on it."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -70,19 +71,23 @@ def make_train_step(
     seed: int,
     micro_batches: int = 1,
     param_shardings: Any = None,
+    freeze_encoder_steps: int = 0,
 ) -> Callable[[TrainState, Mapping[str, jax.Array]], tuple[TrainState, dict[str, Any]]]:
     """Builds one update.
 
     The batch's gradient is the same however many micro-batches it is taken in: the losses' weights
     are added up over the whole global batch before anything is divided by them. Dropout draws other
-    masks for another number of micro-batches, but the same ones for any number of devices.
+    masks for another number of micro-batches, but the same ones for any number of devices. In the
+    first `freeze_encoder_steps` the encoder's gradient is 0, and no time goes into it.
 
     Returns:
       A function (state, batch) -> (state, metrics). Metrics: `sums` and `weights` of each part of
       the loss, `grad_norm` before clipping, `learning_rate`, `tokens` (real ones).
     """
 
-    def loss_fn(params, batch, weights, rng):
+    def loss_fn(params, batch, weights, rng, frozen):
+        if frozen:
+            params = {**params, "encoder": jax.lax.stop_gradient(params["encoder"])}
         outputs = task.model.apply(
             {"params": params}, batch, deterministic=False, rngs={"dropout": rng}
         )
@@ -95,9 +100,9 @@ def make_train_step(
             grads = jax.lax.with_sharding_constraint(grads, param_shardings)
         return grads, sums
 
-    def gradients(params, batch, weights, rng):
+    def gradients(params, batch, weights, rng, frozen=False):
         if micro_batches == 1:
-            return grad_fn(params, batch, weights, rng)
+            return grad_fn(params, batch, weights, rng, frozen)
         # Row r goes to micro-batch r % micro_batches: each device's rows are split where they lie.
         split = jax.tree.map(
             lambda x: x.reshape(-1, micro_batches, *x.shape[1:]).swapaxes(0, 1), batch
@@ -105,18 +110,24 @@ def make_train_step(
 
         def add(total, numbered):
             index, micro = numbered
-            return jax.tree.map(
-                jnp.add, total, grad_fn(params, micro, weights, jax.random.fold_in(rng, index))
-            ), None
+            own = jax.random.fold_in(rng, index)
+            return jax.tree.map(jnp.add, total, grad_fn(params, micro, weights, own, frozen)), None
 
-        shapes = jax.eval_shape(grad_fn, params, jax.tree.map(lambda x: x[0], split), weights, rng)
+        first = jax.tree.map(lambda x: x[0], split)
+        shapes = jax.eval_shape(lambda: grad_fn(params, first, weights, rng, frozen))
         zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
         return jax.lax.scan(add, zeros, (jnp.arange(micro_batches), split))[0]
 
     def train_step(state, batch):
         weights = {k: w + EPSILON for k, w in task.loss_weights(batch).items()}
         rng = jax.random.fold_in(jax.random.key(seed), state.step)
-        grads, sums = gradients(state.params, batch, weights, rng)
+        inputs = (state.params, batch, weights, rng)
+        if freeze_encoder_steps:
+            frozen = state.step < freeze_encoder_steps
+            alone = functools.partial(gradients, frozen=True)
+            grads, sums = jax.lax.cond(frozen, alone, gradients, *inputs)
+        else:
+            grads, sums = gradients(*inputs)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         metrics = {
             "sums": sums,
@@ -162,7 +173,15 @@ def build_program(
     init = make_init(task, optimizer)
     abstract = abstract_state(init, mesh, config.mesh.rules)
     shardings = shardings_of(abstract)
-    step = make_train_step(task, optimizer, schedule, config.seed, micro_batches, shardings.params)
+    step = make_train_step(
+        task,
+        optimizer,
+        schedule,
+        config.seed,
+        micro_batches,
+        shardings.params,
+        config.optimizer.freeze_encoder_steps,
+    )
     out = (shardings, replicated(mesh))
     return Program(init, abstract, jax.jit(step, donate_argnums=0, out_shardings=out))
 

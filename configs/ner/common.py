@@ -25,6 +25,7 @@ def ner(dataset: str, variant: str) -> ml_collections.ConfigDict:
     config.dataset.train_on = "train+devel"  # or train
     config.dataset.scheme = "BIO"  # or BIOES, the paper's ablation
     config.dataset.limit = 0  # sentences per split; 0: all
+    config.dataset.train_limit = 0  # of the training split alone, drawn at random; 0: all
 
     # As long as the longest window: attention costs least, and 98% of the positions are real.
     config.batch.row_length = 128

@@ -108,6 +108,59 @@ def test_adamw_is_optax_adamw():
     assert float(schedule(2)) == pytest.approx(1e-2)
 
 
+def frozen(name, steps):
+    config = defaults().optimizer
+    config.name, config.learning_rate, config.warmup_steps = name, PEAK, WARMUP
+    config.freeze_encoder_steps = steps
+    return make_optimizer(config, TOTAL)
+
+
+@pytest.mark.parametrize("name", ["bert", "adamw"])
+def test_a_frozen_encoder_begins_as_if_training_began_there(name):
+    """Not a bit moves before; then it goes as a run of the steps that are left."""
+    steps = 25
+    optimizer, _ = frozen(name, steps)
+    config = defaults().optimizer
+    config.name, config.learning_rate, config.warmup_steps = name, PEAK, WARMUP
+    config.clip_norm = 1e9  # the heads' gradient must not count here
+    later, _ = make_optimizer(config, TOTAL - steps)
+    params = before = random_tree(0)
+    peer = {"encoder": params["encoder"]}
+    state, peer_state = optimizer.init(params), later.init(peer)
+    update = jax.jit(optimizer.update)
+    for step in range(45):
+        gradients = jax.tree.map(lambda g: g * 1e-2, random_tree(step + 1))
+        if step < steps:  # what training.state gives
+            gradients["encoder"] = jax.tree.map(jnp.zeros_like, gradients["encoder"])
+        updates, state = update(gradients, state, params)
+        params = optax.apply_updates(params, updates)
+        if step < steps:
+            jax.tree.map(np.testing.assert_array_equal, params["encoder"], before["encoder"])
+            assert step == 0 or not np.array_equal(params["mlm"]["bias"], before["mlm"]["bias"])
+        else:
+            updates, peer_state = later.update({"encoder": gradients["encoder"]}, peer_state, peer)
+            peer = optax.apply_updates(peer, updates)
+            close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+            jax.tree.map(close, params["encoder"], peer["encoder"])
+
+
+def test_heads_learn_the_same_beside_a_frozen_encoder_as_beside_one_that_learns():
+    config = defaults().optimizer
+    config.learning_rate, config.warmup_steps, config.clip_norm = PEAK, WARMUP, 1e9
+    free, _ = make_optimizer(config, TOTAL)
+    config.freeze_encoder_steps = 20
+    held, _ = make_optimizer(config, TOTAL)
+    ours = theirs = random_tree(0)
+    state, peer_state = held.init(ours), free.init(theirs)
+    for step in range(30):
+        gradients = random_tree(step + 1)
+        updates, state = held.update(gradients, state, ours)
+        ours = optax.apply_updates(ours, updates)
+        updates, peer_state = free.update(gradients, peer_state, theirs)
+        theirs = optax.apply_updates(theirs, updates)
+    np.testing.assert_allclose(ours["mlm"]["bias"], theirs["mlm"]["bias"], rtol=1e-5, atol=1e-7)
+
+
 def test_an_unknown_optimizer_is_refused():
     config = defaults().optimizer
     config.name = "sgd"

@@ -143,3 +143,28 @@ def test_a_batch_without_labels_gives_no_gradient(examples):
     metrics, gradients = losses_and_gradients(laid_out(blank, 8))
     assert metrics["sums"]["tags"] == 0
     assert all(not leaf.any() for leaf in jax.tree.leaves(gradients))
+
+
+@pytest.mark.parametrize("micro_batches", [1, 2])
+def test_a_frozen_encoder_has_no_gradient_until_it_begins(examples, micro_batches):
+    task = Tagging(dropout=0.1)
+    step = jax.jit(
+        make_train_step(
+            task, raw_gradients(), lambda step: 0.0, 0, micro_batches, freeze_encoder_steps=5
+        )
+    )
+    free, learning = compiled(0.1, micro_batches)
+    for at in (4, 5):
+        before = TrainState(jnp.int32(at), free.params, free.opt_state)
+        state, metrics = step(before, laid_out(examples, 8))
+        expected, expected_metrics = learning(before, laid_out(examples, 8))
+        close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
+        jax.tree.map(close, metrics["sums"], expected_metrics["sums"])
+        found = state.opt_state  # the gradients
+        jax.tree.map(close, found["classifier"], expected.opt_state["classifier"])
+        if at < 5:
+            assert all(not leaf.any() for leaf in jax.tree.leaves(found["encoder"]))
+            norm = optax.global_norm(found["classifier"])
+            np.testing.assert_allclose(metrics["grad_norm"], norm, rtol=1e-6)
+        else:
+            jax.tree.map(close, found["encoder"], expected.opt_state["encoder"])

@@ -48,5 +48,12 @@ def prepare(config: Any, start_from: Starter) -> Prepared:
         max_sequences=limit,
         card=start.card("pretraining"),
         seed=config.seed,
+        names=_names(folders),
     )
     return Prepared(task, start.initial_params())
+
+
+def _names(folders: list[str]) -> list[str]:
+    """The last parts of the folders' names, or the whole ones if two end alike."""
+    last = [Path(folder).name for folder in folders]
+    return last if len(set(last)) == len(last) else folders

@@ -1,6 +1,7 @@
 """Pre-training: masked language model and next sentence prediction on the fly."""
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
@@ -167,6 +168,7 @@ class PretrainingTask:
         max_sequences: int,
         card: Mapping[str, Any],
         seed: int,
+        names: Sequence[str] = (),
     ):
         """Prepares the streams and the evaluation's instances.
 
@@ -178,6 +180,7 @@ class PretrainingTask:
           row_length, max_sequences: of a packed row; they bound the number of masked positions.
           card: what checkpoints carry.
           seed: of the training instances.
+          names: of the corpora; with several, held-out scores are reported for each, too.
         """
         pieces = Pieces.of(vocabulary)
         self.model, self.card, self._seed = model, card, seed
@@ -191,21 +194,25 @@ class PretrainingTask:
             "masked_lm_ids": Feature("at_position", pad=IGNORED, slots=slots),
             "next_sentence_label": Feature("sequence", pad=IGNORED),
         }
-        names = ("mlm_nll", "mlm_correct", "mlm_count", "nsp_correct", "nsp_count")
-        self.predictions = dict.fromkeys(names, "sequence")
+        scores = ("mlm_nll", "mlm_correct", "mlm_count", "nsp_correct", "nsp_count")
+        self.predictions = dict.fromkeys(scores, "sequence")
         rng = np.random.default_rng(EVALUATION_SEED)
-        self._validation = [
-            instance
-            for part in held_out
-            for number in range(len(part.documents))
-            for instance in instances(
-                part.sentences(number),
-                lambda part=part: part.sentences(int(rng.integers(len(part.documents)))),
-                options,
-                pieces,
-                rng,
-            )
-        ]
+        self._validation, self._corpora = [], {}
+        for name, part in itertools.zip_longest(names, held_out):
+            begin = len(self._validation)
+            self._validation += [
+                instance
+                for number in range(len(part.documents))
+                for instance in instances(
+                    part.sentences(number),
+                    lambda part=part: part.sentences(int(rng.integers(len(part.documents)))),
+                    options,
+                    pieces,
+                    rng,
+                )
+            ]
+            if len(names) > 1:
+                self._corpora[name] = slice(begin, len(self._validation))
 
     def stream(self, packing: Packing, rows: int, own: range) -> RowStreams:
         """Training rows without end; see `tasks.protocol.Task`."""
@@ -252,6 +259,14 @@ class PretrainingTask:
 
     def evaluate(self, split, predictions, directory):
         del split, directory  # there is nothing to write that a person would read
+        results = self._scores(predictions)
+        if self._corpora:
+            results["corpora"] = {
+                name: self._scores(predictions[own]) for name, own in self._corpora.items()
+            }
+        return results
+
+    def _scores(self, predictions):
         totals = {
             name: math.fsum(float(said[name]) for said in predictions) for name in self.predictions
         }

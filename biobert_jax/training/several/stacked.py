@@ -208,7 +208,9 @@ def make_trials_step(config: Config, task: Task, mesh: Mesh) -> Callable[..., An
     def one(state, batch, numbers):
         schedule = {name: value for name, value in numbers.items() if name != "seed"}
         optimizer, rate = optimizer_of(config.optimizer, schedule)
-        after, metrics = make_train_step(task, optimizer, rate, numbers["seed"])(state, batch)
+        frozen = {"freeze_encoder_steps": config.optimizer.freeze_encoder_steps}
+        step = make_train_step(task, optimizer, rate, numbers["seed"], **frozen)
+        after, metrics = step(state, batch)
         going = state.step < numbers["total_steps"]
         return jax.tree.map(lambda new, old: jnp.where(going, new, old), after, state), metrics
 

@@ -30,7 +30,7 @@ def corpus(documents=150, low=5, high=400, seed=0):
     return MemoryCorpus(out)
 
 
-def task(parts=None, seed=0):
+def task(parts=None, seed=0, names=()):
     parts = parts or [subset(corpus(), held_out=20)]
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
     config = BertConfig(vocab_size=400, intermediate_size=32, max_position_embeddings=64, **sizes)
@@ -44,6 +44,7 @@ def task(parts=None, seed=0):
         max_sequences=4,
         card={},
         seed=seed,
+        names=names,
     )
 
 
@@ -197,3 +198,33 @@ def test_predictions_are_counted_per_instance():
     used = np.asarray(batch["sequence_index"]) >= 0
     assert (np.asarray(said["mlm_count"])[~used] == 0).all()
     assert (np.asarray(said["mlm_count"])[used] > 0).all()
+
+
+def test_held_out_scores_are_told_for_each_corpus():
+    parts = [subset(corpus(seed=n), held_out=5 + n, weight=1 - n) for n in range(2)]
+    both = task(parts, names=("one", "other"))
+    examples = both.examples("validation")
+    rng = np.random.default_rng(0)
+    predictions = [
+        dict.fromkeys(both.predictions, 1.0) | {"mlm_nll": rng.uniform()} for _ in examples
+    ]
+    results = both.evaluate("validation", predictions, None)
+    one, other = results["corpora"]["one"], results["corpora"]["other"]
+    assert one["instances"] + other["instances"] == results["instances"] == len(examples)
+    # The first corpus alone has the same instances, and no breakdown.
+    alone = task(parts[:1], names=("one",))
+    assert len(alone.examples("validation")) == one["instances"]
+    expected = alone.evaluate("validation", predictions[: one["instances"]], None)
+    assert expected == one
+    total = one["mlm_loss"] * one["masked_pieces"] + other["mlm_loss"] * other["masked_pieces"]
+    assert results["mlm_loss"] == pytest.approx(total / results["masked_pieces"])
+
+
+def test_a_corpus_of_weight_zero_is_held_out_only():
+    one = subset(corpus(), held_out=20)
+    other = subset(corpus(low=200, high=400, seed=1), held_out=20, weight=0.0)
+    blocks = Blocks([one[0], other[0]], OPTIONS, Pieces.of(VOCABULARY), seed=0)
+    alone = Blocks([one[0]], OPTIONS, Pieces.of(VOCABULARY), seed=0)
+    for block in range(3):
+        for a, b in zip(blocks(block), alone(block), strict=True):
+            same(a, b)
