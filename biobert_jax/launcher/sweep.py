@@ -44,7 +44,8 @@ def launch() -> NoReturn:
 def _main(argv: list[str]) -> None:
     del argv
     values = flags.FLAGS
-    logging.basicConfig(format="%(levelname).1s %(asctime)s  %(message)s", datefmt="%H:%M:%S")
+    form = "%(levelname).1s %(asctime)s  %(message)s"
+    logging.basicConfig(format=form, datefmt="%H:%M:%S", stream=sys.stderr, force=True)
     logging.getLogger("biobert_jax").setLevel(logging.INFO)
     with report_errors():
         file = flags.FLAGS["config"].config_filename
