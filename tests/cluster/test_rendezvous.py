@@ -8,13 +8,12 @@ import pytest
 
 from biobert_jax.cluster.rendezvous import Member, roll_call
 from biobert_jax.errors import TrainingError
+from tests.support.processes import free_port
 
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return probe.getsockname()[1]
+    return free_port()
 
 
 def call(port: int, *members: Member, timeout: float = 20) -> list:

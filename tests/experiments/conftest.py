@@ -1,26 +1,20 @@
 """A tiny named entity recognition experiment, and ways to run it."""
 
-import os
 import random
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import jax
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.support import processes
+from tests.support.models import tiny_settings
 
 SETTINGS = {
     "init": "random",
     "vocab_size": 200,
-    "model.hidden_size": 32,
-    "model.num_hidden_layers": 2,
-    "model.num_attention_heads": 2,
-    "model.intermediate_size": 64,
-    "model.max_position_embeddings": 64,
+    **tiny_settings(hidden_size=32, intermediate_size=64),
     "batch.row_length": 64,
     "batch.max_sequences": 8,
     "batch.sequences": 6,
@@ -101,24 +95,7 @@ def settings(ner_folder) -> Callable[..., dict]:
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory) -> Path:
-    """A compilation cache for this process and those that it starts."""
-    folder = tmp_path_factory.mktemp("xla")
-    before = {
-        name: getattr(jax.config, name)
-        for name in ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
-    }
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-    compilation_cache.reset_cache()
-    yield folder
-    for name, value in before.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
-
-
-@pytest.fixture(scope="session")
-def run(cache, settings):
+def run(settings):
     """Returns a function that runs experiments.ner in this process."""
     from biobert_jax.launcher import train
     from configs.ner.common import ner
@@ -148,7 +125,7 @@ def fails(run, tmp_path, capsys):
 
 
 @pytest.fixture(scope="session")
-def launch(cache):
+def launch():
     """Returns a function that starts `python -m experiments.NAME` in a process of its own.
 
     `given` are settings by dotted name, `prelude` is code to run in that process before the
@@ -172,14 +149,8 @@ def launch(cache):
                 *(f"--config.{name}={value}" for name, value in given.items()),
                 *flags,
             ],
-            cwd=REPOSITORY,
-            env=os.environ
-            | {
-                "JAX_PLATFORMS": "cpu",
-                "JAX_COMPILATION_CACHE_DIR": str(cache),
-                "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            }
-            | environment,
+            cwd=processes.REPOSITORY,
+            env=processes.environment(**environment),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

@@ -11,6 +11,7 @@ import pytest
 from biobert_jax.interop.huggingface import write_huggingface
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import TokenClassifier
+from tests.support.models import tiny_config
 
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 VOCABULARY = [*SPECIALS, *"abcdefghijklmnopqrstuvwxyz.", *(f"##{c}" for c in "abcdefghijklmno")]
@@ -18,14 +19,7 @@ VOCABULARY = [*SPECIALS, *"abcdefghijklmnopqrstuvwxyz.", *(f"##{c}" for c in "ab
 
 @pytest.fixture(scope="module")
 def encoder() -> tuple[BertConfig, dict]:
-    config = BertConfig(
-        vocab_size=len(VOCABULARY),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-    )
+    config = tiny_config(len(VOCABULARY), hidden_size=32, intermediate_size=64)
     names = ("input_ids", "token_type_ids", "segment_ids", "position_ids")
     batch = dict.fromkeys(names, jnp.ones((1, 8), jnp.int32))
     model = TokenClassifier(config, num_labels=3)

@@ -1,25 +1,14 @@
 """One device, eight, and two processes of four train the same model."""
 
 import json
-import socket
 
 import numpy as np
 import pytest
 
+from tests.support.processes import finish, free_port
+
 TOLERANCE = 1e-5
 """Relative. Devices add up gradients in another order, and training amplifies the difference."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return probe.getsockname()[1]
-
-
-def finish(processes) -> None:
-    logs = [process.communicate()[1] for process in processes]
-    for process, log in zip(processes, logs, strict=True):
-        assert process.returncode == 0, log
 
 
 def mesh_flags(mesh) -> dict[str, int]:
@@ -29,13 +18,13 @@ def mesh_flags(mesh) -> dict[str, int]:
 
 
 def on_eight_devices(start, workdir, changes) -> None:
-    finish([start(workdir, changes, JAX_NUM_CPU_DEVICES="8")])
+    finish(start(workdir, changes, JAX_NUM_CPU_DEVICES="8"))
 
 
 def on_two_processes_of_four(start, workdir, changes) -> None:
     together = [f"--coordinator=localhost:{free_port()}", "--num_processes=2"]
     finish(
-        [
+        *[
             start(workdir, changes, *together, f"--process_id={i}", JAX_NUM_CPU_DEVICES="4")
             for i in range(2)
         ]

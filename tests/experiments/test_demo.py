@@ -6,7 +6,7 @@ import logging
 from biobert_jax.corpora.store import ShardedCorpus
 
 
-def test_the_demo_goes_the_whole_way(cache, tmp_path, capsys, monkeypatch):
+def test_the_demo_goes_the_whole_way(tmp_path, capsys, monkeypatch):
     from biobert_jax.launcher import demo
     from configs.demo import get_config
 

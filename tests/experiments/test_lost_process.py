@@ -8,6 +8,7 @@ import time
 import pytest
 
 from biobert_jax.cluster.watchdog import LOST_STATUS
+from tests.support.processes import free_port
 
 LOST = 10
 """Seconds. Longer than a busy machine keeps a thread waiting."""
@@ -35,10 +36,7 @@ def two(start, tmp_path):
     running: list[subprocess.Popen] = []
 
     def started(happens: str, to_first: str = "pass") -> list[subprocess.Popen]:
-        with socket.socket() as probe:
-            probe.bind(("localhost", 0))
-            port = probe.getsockname()[1]
-        together = (f"--coordinator=localhost:{port}", "--num_processes=2")
+        together = (f"--coordinator=localhost:{free_port()}", "--num_processes=2")
         changes = {"distributed.lost_timeout": LOST}
         for i, what in enumerate((to_first, happens)):
             flags = (*together, f"--process_id={i}")

@@ -1,24 +1,21 @@
 """Pre-training: killed and resumed, on two processes, and with workers, it is the same run."""
 
 import json
-import random
 import signal
-import socket
 
 import numpy as np
 import pytest
 
 from biobert_jax.corpora.store import TokenDocument, write_corpus
+from tests.support.models import tiny_settings
+from tests.support.processes import finish, free_port
+from tests.support.randomness import random_step
 
 CONFIG = "configs/pretrain/biobert_v1_0_pubmed.py"
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"w{i}" for i in range(95))]
 
 SETTINGS = {
-    "model.hidden_size": 16,
-    "model.num_hidden_layers": 1,
-    "model.num_attention_heads": 2,
-    "model.intermediate_size": 32,
-    "model.max_position_embeddings": 32,
+    **tiny_settings(num_hidden_layers=1, max_position_embeddings=32),
     "dataset.held_out": 12,
     "instances.max_predictions": 6,
     "batch.row_length": 32,
@@ -70,21 +67,13 @@ def whole(begin, tmp_path_factory):
     return workdir
 
 
-def finish(*processes) -> None:
-    logs = [process.communicate()[1] for process in processes]
-    for process, log in zip(processes, logs, strict=True):
-        assert process.returncode == 0, log
-
-
 def lines(workdir) -> list[dict]:
     return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
 
 
 def test_killed_at_a_random_step(begin, whole, tmp_path, signal_at):
     """With four workers, where the other run has none: that must not change the batches either."""
-    seed = random.randrange(1 << 32)
-    step = random.Random(seed).randrange(8, SETTINGS["train.steps"])
-    print(f"seed {seed}: step {step}")  # pytest shows it where the test fails
+    step = random_step(8, SETTINGS["train.steps"])
     changes = {"loader.workers": 4}
     process = begin(tmp_path / "run", changes, prelude=signal_at(step, "SIGKILL"))
     _, log = process.communicate()
@@ -100,10 +89,7 @@ def test_killed_at_a_random_step(begin, whole, tmp_path, signal_at):
 
 def test_two_processes_give_the_losses_of_one(begin, whole, tmp_path, signal_at):
     """Both are killed, and one process goes on with the streams of both."""
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
-    together = [f"--coordinator=localhost:{port}", "--num_processes=2"]
+    together = [f"--coordinator=localhost:{free_port()}", "--num_processes=2"]
     run, prelude = tmp_path / "run", signal_at(29, "SIGKILL")
     first = begin(run, (), *together, "--process_id=0", prelude=prelude)
     second = begin(run, (), *together, "--process_id=1")

@@ -21,7 +21,7 @@ TINY = {
 
 
 @pytest.fixture(scope="module")
-def run_relation(cache):
+def run_relation():
     """Returns a function that runs experiments.relation in this process."""
     from biobert_jax.launcher import train
     from configs.relation.common import relation

@@ -1,10 +1,11 @@
 """A run that was killed and goes on is the run that was never killed, byte for byte."""
 
 import json
-import random
 import signal
 
 import pytest
+
+from tests.support.randomness import random_step
 
 KILL_DURING_SAVE = """
 import os, signal
@@ -48,10 +49,7 @@ def assert_same(workdir, uninterrupted) -> None:
 @pytest.fixture
 def step(uninterrupted) -> int:
     """A random step, but not of the first few, which nothing was saved before."""
-    seed = random.randrange(1 << 32)
-    drawn = random.Random(seed).randrange(6, steps(uninterrupted)[-1])
-    print(f"seed {seed}: step {drawn}")  # pytest shows it where the test fails
-    return drawn
+    return random_step(6, steps(uninterrupted)[-1])
 
 
 def test_killed_at_a_random_step(start, run, uninterrupted, tmp_path, step, signal_at):

@@ -2,9 +2,9 @@ import jax
 import pytest
 
 from biobert_jax.interop.checkpoint import Checkpoint
-from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import SequenceClassifier, SpanClassifier, TokenClassifier
 from biobert_jax.text.wordpiece_trainer import train_vocabulary
+from tests.support.models import tiny_config
 
 LABELS = ["O", "B-Chemical", "I-Chemical", "B-Disease", "I-Disease"]
 TEXT = (
@@ -15,11 +15,9 @@ TEXT = (
 def tiny_checkpoint(lowercase=False, labels=LABELS, seed=0, make=TokenClassifier, **card):
     """A model of random, large parameters: it says something of every kind."""
     vocabulary = train_vocabulary([TEXT] * 3, 150, lowercase)
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=16,
+    config = tiny_config(
+        len(vocabulary),
         num_hidden_layers=1,
-        num_attention_heads=2,
         intermediate_size=16,
         max_position_embeddings=40,
         initializer_range=1.0,

@@ -8,6 +8,7 @@ import pytest
 from biobert_jax.interop import layout
 from biobert_jax.interop.checkpoint import Checkpoint
 from biobert_jax.models.config import BertConfig
+from tests.support.models import tiny_config
 
 LABELS = ["O", "B", "I"]
 
@@ -26,13 +27,9 @@ def make_params(config: BertConfig, groups, seed: int = 0) -> layout.Params:
 
 @pytest.fixture
 def config() -> BertConfig:
-    return BertConfig(
-        vocab_size=30,
-        hidden_size=12,
-        num_hidden_layers=2,
-        num_attention_heads=3,
-        intermediate_size=20,
-        max_position_embeddings=16,
+    """No two sizes are equal, so that none can be taken for another."""
+    return tiny_config(
+        30, hidden_size=12, num_attention_heads=3, intermediate_size=20, max_position_embeddings=16
     )
 
 

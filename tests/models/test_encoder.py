@@ -18,15 +18,9 @@ from biobert_jax.models.heads import (
     TokenClassifier,
 )
 from biobert_jax.tasks.losses import count_labels, cross_entropy_sum
+from tests.support.models import tiny_config
 
-CONFIG = BertConfig(
-    vocab_size=60,
-    hidden_size=16,
-    num_hidden_layers=3,
-    num_attention_heads=4,
-    intermediate_size=32,
-    max_position_embeddings=24,
-)
+CONFIG = tiny_config(60, num_hidden_layers=3, num_attention_heads=4, max_position_embeddings=24)
 FEATURES = {
     "input_ids": Feature("token"),
     "token_type_ids": Feature("token"),

@@ -9,10 +9,10 @@ import pytest
 from biobert_jax.datasets.conll import Sentence, to_bio
 from biobert_jax.errors import DataError
 from biobert_jax.input.packing import IGNORED, lay_out, take_apart
-from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import TokenClassifier
 from biobert_jax.tasks.ner import NerTask, Windowing, featurize, words_from_windows
 from biobert_jax.text.wordpiece import WordPieceTokenizer
+from tests.support.models import tiny_config
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "gene", "##s", "kin", "##ase"]
 VOCABULARY += ["bind", "##ing", ".", "BRCA", "##1", "##2", "acts", "in", "cells"]
@@ -128,13 +128,8 @@ def as_gold(sentences, tags) -> list[Sentence]:
 
 
 def ner_task(tokenizer, splits, windowing, labels=LABELS) -> NerTask:
-    architecture = BertConfig(
-        vocab_size=len(VOCABULARY),
-        hidden_size=8,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=8,
-        max_position_embeddings=64,
+    architecture = tiny_config(
+        len(VOCABULARY), hidden_size=8, num_hidden_layers=1, intermediate_size=8
     )
     model = TokenClassifier(architecture, num_labels=len(labels))
     return NerTask(splits, labels, tokenizer, model, windowing, card={})

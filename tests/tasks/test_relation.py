@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from biobert_jax.datasets.relation import RelationSet
 from biobert_jax.datasets.relation_files import RelationExample
 from biobert_jax.input.packing import lay_out, take_apart
-from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import SequenceClassifier
 from biobert_jax.tasks.relation import RelationTask, Windowing, featurize, pieces_in_view
 from biobert_jax.text.entity_marking import find_marks
 from biobert_jax.text.wordpiece import WordPieceTokenizer
+from tests.support.models import tiny_config
 
 WORDS = ["the", "gene", "acts", "on", "cells", "."]
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "@", "$", "G", "D", "BIG"]
@@ -43,14 +43,7 @@ def random_examples(seed, count=20):
 
 
 def relation_task(tokenizer, examples, windowing):
-    config = BertConfig(
-        vocab_size=len(VOCABULARY),
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=32,
-    )
+    config = tiny_config(len(VOCABULARY), max_position_embeddings=32)
     model = SequenceClassifier(config, num_labels=len(LABELS))
     data = RelationSet({"test": examples}, LABELS, ["a", "b"], {"test": Counter(a=1)}, {})
     return RelationTask(data, tokenizer, model, windowing, {})

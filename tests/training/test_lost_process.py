@@ -4,13 +4,12 @@ import signal
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from biobert_jax.cluster.watchdog import LOST_STATUS
+from tests.support.processes import REPOSITORY, free_port
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 HOST = socket.gethostname()
 LOST = 10
 """Seconds. Longer than a busy machine keeps a thread waiting."""
@@ -50,9 +49,7 @@ def two():
     running: list[subprocess.Popen] = []
 
     def started(happens: str, victim: int = 1, stall: float = 900) -> list[subprocess.Popen]:
-        with socket.socket() as probe:
-            probe.bind(("localhost", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         program = PROGRAM.format(happens=happens, victim=victim, lost=LOST, stall=stall)
         for number in range(2):
             running.append(

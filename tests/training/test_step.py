@@ -9,10 +9,10 @@ import optax
 import pytest
 
 from biobert_jax.input.packing import Feature, lay_out
-from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import TokenClassifier
 from biobert_jax.tasks.losses import count_labels, cross_entropy_sum
 from biobert_jax.training.step import TrainState, make_init, make_train_step
+from tests.support.models import tiny_config
 
 LENGTH, LABELS = 24, 3
 FEATURES = {
@@ -28,11 +28,9 @@ class Tagging:
     features = FEATURES
 
     def __init__(self, dropout: float):
-        architecture = BertConfig(
-            vocab_size=50,
+        architecture = tiny_config(
+            50,
             hidden_size=32,
-            num_hidden_layers=2,
-            num_attention_heads=2,
             intermediate_size=64,
             max_position_embeddings=LENGTH,
             hidden_dropout_prob=dropout,

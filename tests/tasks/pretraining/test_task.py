@@ -10,10 +10,10 @@ from biobert_jax.corpora.store import TokenDocument
 from biobert_jax.errors import DataError
 from biobert_jax.input import row_streams as streams
 from biobert_jax.input.loader import Packing
-from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import PretrainingModel
 from biobert_jax.tasks.pretraining.instances import InstanceOptions, Pieces
 from biobert_jax.tasks.pretraining.task import Blocks, PretrainingTask, Subset, subset
+from tests.support.models import tiny_config
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"w{i}" for i in range(395))]
 OPTIONS = InstanceOptions(max_length=64, max_predictions=10)
@@ -32,8 +32,7 @@ def corpus(documents=150, low=5, high=400, seed=0):
 
 def task(parts=None, seed=0, names=()):
     parts = parts or [subset(corpus(), held_out=20)]
-    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    config = BertConfig(vocab_size=400, intermediate_size=32, max_position_embeddings=64, **sizes)
+    config = tiny_config(400, num_hidden_layers=1)
     return PretrainingTask(
         [a for a, _ in parts],
         [b for _, b in parts],

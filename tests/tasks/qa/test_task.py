@@ -10,25 +10,18 @@ from biobert_jax.datasets.qa import QaSplits
 from biobert_jax.datasets.synthetic.qa import qa_splits
 from biobert_jax.errors import UserError
 from biobert_jax.input.packing import lay_out, take_apart
-from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import SequenceClassifier, SpanClassifier
 from biobert_jax.tasks.qa.answers import Decoding, Merged
 from biobert_jax.tasks.qa.task import QaTask, best_positions, best_threshold, position_loss_sum
 from biobert_jax.tasks.qa.windows import Windowing
 from biobert_jax.tasks.qa.yesno import YesNoTask
 from biobert_jax.text.wordpiece import WordPieceTokenizer
+from tests.support.models import tiny_config
 
 LETTERS = list("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,()-?µ%")
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{c}" for c in LETTERS)]
 TOKENIZER = WordPieceTokenizer(VOCABULARY, lowercase=False)
-CONFIG = BertConfig(
-    vocab_size=len(VOCABULARY),
-    hidden_size=16,
-    num_hidden_layers=2,
-    num_attention_heads=2,
-    intermediate_size=32,
-    max_position_embeddings=384,
-)
+CONFIG = tiny_config(len(VOCABULARY), max_position_embeddings=384)
 WINDOWING = Windowing(max_length=64, stride=16, max_question=24)
 CHOSEN = np.array([0, 3, 5, 7, 8])
 

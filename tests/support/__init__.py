@@ -1,0 +1,1 @@
+"""What tests share: tiny models, processes and their ports, random numbers that can be replayed."""
