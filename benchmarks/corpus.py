@@ -30,7 +30,7 @@ from biobert_jax.corpora.build.pipeline import BuildOptions, build_corpus
 from biobert_jax.corpora.build.units import PartStatistics, count_words, sentences_of, tokenise
 from biobert_jax.corpora.readers.documents import ReadStatistics, raise_rejected
 from biobert_jax.corpora.readers.inputs import ReaderOptions, read_documents
-from biobert_jax.corpora.store import write_shard
+from biobert_jax.corpora.shards import write_shard
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 STAGES = ("read", "split", "tokenise", "write")

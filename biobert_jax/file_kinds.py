@@ -94,7 +94,8 @@ def expect_kind(head: bytes, where: str, *wanted: str, hint: str = "") -> None:
     Args:
       head: its first bytes.
       where: what messages call it.
-      wanted: of `TEXT_KINDS`; empty files pass, and what is `TEXT` passes wherever that is wanted.
+      wanted: of `TEXT_KINDS`, the one that messages name first; empty files always pass. With
+        `TEXT` among them, what looks like nothing else is left to the reader's own checks.
       hint: what to do, where the reader knows more than this module.
 
     Raises:
@@ -104,7 +105,7 @@ def expect_kind(head: bytes, where: str, *wanted: str, hint: str = "") -> None:
     if kind in wanted or not head.strip():
         return
     advice = _WHAT_TO_DO.get(kind) or hint or "convert it, or name another file"
-    raise DataError(f"{where}: looks like {kind}, expected {' or '.join(wanted)}; {advice}")
+    raise DataError(f"{where}: looks like {kind}, expected {wanted[0]}; {advice}")
 
 
 def _is_conll(head: bytes) -> bool:

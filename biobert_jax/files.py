@@ -291,6 +291,15 @@ def write_json(path: AnyPath, value: object, indent: int | None = 2) -> None:
     write_text(path, text + "\n")
 
 
+def refuse_overwriting(output: AnyPath, inputs: Iterable[AnyPath]) -> None:
+    """Raises DataError if the output is one of the inputs, by whatever name; before any work."""
+    for path in inputs:
+        if os.path.exists(output) and os.path.exists(path) and os.path.samefile(output, path):
+            raise DataError(
+                f"{shown(output)}: is an input, too, and would be lost; name another output"
+            )
+
+
 def sha256_of(path: AnyPath) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal.
 

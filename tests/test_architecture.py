@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent / "biobert_jax"
 
 # What each room may import from, besides itself and these.
-EVERYBODY = {"errors", "files", "file_kinds", "strict_json"}
+EVERYBODY = {"arguments", "errors", "files", "file_kinds", "strict_json"}
 KNOWS = {
     "models": set(),
     "text": set(),

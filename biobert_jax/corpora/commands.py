@@ -5,8 +5,19 @@ import json
 import os
 from pathlib import Path
 
+from biobert_jax.arguments import positive_number, share, whole_number
+from biobert_jax.errors import UserError
+
 SOURCES = ("pubmed", "pmc", "text")
 TEXT_FORMATS = ("sentences", "lines", "jsonl")
+
+_ONLY_FOR = {
+    "text_format": "text",
+    "labels": "pubmed",
+    "captions": "pmc",
+    "section_titles": "pmc",
+    "citations": "pmc",
+}
 
 
 def declare_build(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +33,10 @@ def declare_build(parser: argparse.ArgumentParser) -> None:
         "--output", required=True, metavar="DIR", help="new, or of an interrupted run: it goes on"
     )
     parser.add_argument(
-        "--min-words", type=int, default=10, help="drop shorter documents (default: %(default)s)"
+        "--min-words",
+        type=whole_number(0),
+        default=10,
+        help="drop shorter documents (default: %(default)s)",
     )
     parser.add_argument("--keep-duplicates", action="store_true")
     parser.add_argument(
@@ -30,7 +44,7 @@ def declare_build(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--unit-megabytes",
-        type=float,
+        type=positive_number,
         default=16,
         help="small files share a shard up to this size (default: %(default)s)",
     )
@@ -101,7 +115,7 @@ def declare_decontaminate(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--share",
-        type=float,
+        type=share,
         default=0.5,
         help="of a sentence's runs of eight words that make it found (default: %(default)s)",
     )
@@ -117,8 +131,14 @@ def decontaminate(args: argparse.Namespace) -> None:
         print_contamination,
         read_benchmark,
         read_pmids,
+        write_findings,
     )
+    from biobert_jax.corpora.readers.inputs import find_inputs
+    from biobert_jax.files import refuse_overwriting
 
+    inputs = [file.path for file in find_inputs(args.input, args.source)]
+    for output in filter(None, (args.report, args.exclusions)):
+        refuse_overwriting(output, [*inputs, *args.benchmarks, *args.pmids])
     found = find_contamination(
         args.input,
         _reader(args),
@@ -129,12 +149,7 @@ def decontaminate(args: argparse.Namespace) -> None:
         workers=args.workers,
     )
     print_contamination(found)
-    if args.report:
-        report = found._asdict()
-        Path(args.report).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    if args.exclusions:
-        lines = "".join(f"{name}\n" for name in found.excluded)
-        Path(args.exclusions).write_text(lines, encoding="utf-8")
+    write_findings(found, args.report, args.exclusions)
 
 
 def _names(paths: list[str]) -> dict[str, str]:
@@ -146,11 +161,15 @@ def _names(paths: list[str]) -> dict[str, str]:
 
 def declare_train_vocabulary(parser: argparse.ArgumentParser) -> None:
     _declare_reader(parser)
-    parser.add_argument("--size", type=int, default=28996, help="default: %(default)s")
+    parser.add_argument("--size", type=whole_number(7), default=28996, help="default: %(default)s")
     parser.add_argument("--output", required=True, metavar="FILE", help="vocab.txt")
     parser.add_argument("--lowercase", action="store_true")
     parser.add_argument(
-        "--every", type=int, default=1, metavar="N", help="train on one document in N only"
+        "--every",
+        type=whole_number(1),
+        default=1,
+        metavar="N",
+        help="train on one document in N only",
     )
     parser.add_argument(
         "--compare", metavar="FILE", help="a vocab.txt to measure on the same held-out documents"
@@ -200,13 +219,19 @@ def _declare_reader(parser: argparse.ArgumentParser) -> None:
 
 def _declare_workers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--workers", type=int, default=os.cpu_count() or 1, help="default: %(default)s"
+        "--workers", type=whole_number(1), default=os.cpu_count() or 1, help="default: %(default)s"
     )
 
 
 def _reader(args: argparse.Namespace):
     from biobert_jax.corpora.readers.inputs import ReaderOptions
 
+    for option, source in _ONLY_FOR.items():
+        if getattr(args, option) and args.source != source:
+            raise UserError(
+                f"--{option.replace('_', '-')} is for --source {source}, found --source "
+                f"{args.source}; leave it out, or name the other source"
+            )
     return ReaderOptions(
         source=args.source,
         text_format=args.text_format,

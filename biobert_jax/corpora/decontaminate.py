@@ -18,7 +18,7 @@ import os
 import re
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +31,8 @@ from biobert_jax.corpora.readers.documents import Document, ReadStatistics, Reje
 from biobert_jax.corpora.readers.inputs import ReaderOptions, find_inputs, read_documents
 from biobert_jax.datasets.conll import read_folder
 from biobert_jax.errors import DataError, at
+from biobert_jax.file_kinds import TEXT
+from biobert_jax.files import read_lines, write_json, write_text
 
 SHINGLE_WORDS = 8
 SHARE = 0.5
@@ -81,7 +83,8 @@ def read_benchmark(path: str | os.PathLike[str]) -> list[str]:
     path = Path(path)
     if path.is_dir():
         return [" ".join(sentence.words) for sentence in read_folder(path)["test"].sentences]
-    return [line for line in _lines(path) if line.strip()]
+    lines = read_lines(path, TEXT, hint="name a folder with test.tsv, or a sentence a line")
+    return [line for _, line in lines if line.strip()]
 
 
 def read_pmids(path: str | os.PathLike[str]) -> list[str]:
@@ -91,7 +94,7 @@ def read_pmids(path: str | os.PathLike[str]) -> list[str]:
       DataError: it cannot be read, or a line ends in no PMID.
     """
     pmids = []
-    for number, line in enumerate(_lines(Path(path)), start=1):
+    for number, line in read_lines(path, TEXT, hint="name a list with one PMID a line"):
         match = _PMID.search(line)
         if match:
             pmids.append(str(int(match[1])))
@@ -269,8 +272,17 @@ def _word_hashes() -> _WordHashes:
     return _WordHashes()
 
 
-def _lines(path: Path) -> Iterator[str]:
-    try:
-        yield from path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{at(path)}: cannot be read ({error}); expected UTF-8 text") from error
+def write_findings(
+    found: Contamination,
+    report: str | os.PathLike[str] | None = None,
+    exclusions: str | os.PathLike[str] | None = None,
+) -> None:
+    """Writes what was found as JSON, and the list that `biobert corpus build --exclude` reads.
+
+    Raises:
+      WriteError: a file cannot be written.
+    """
+    if report:
+        write_json(report, found._asdict())
+    if exclusions:
+        write_text(exclusions, (f"{name}\n" for name in found.excluded))

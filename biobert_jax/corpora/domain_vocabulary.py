@@ -9,13 +9,16 @@ from rich.table import Table
 from biobert_jax.corpora.readers.documents import Document, ReadStatistics, raise_rejected
 from biobert_jax.corpora.readers.inputs import ReaderOptions, find_inputs, read_documents
 from biobert_jax.errors import DataError, at
+from biobert_jax.files import refuse_overwriting
 from biobert_jax.text.wordpiece import (
+    SPECIAL_TOKENS,
     WordPieceTokenizer,
     casing_from_vocabulary,
     load_vocabulary,
 )
 from biobert_jax.text.wordpiece_trainer import train_vocabulary, vocabulary_report, write_vocabulary
 
+SMALLEST = len(SPECIAL_TOKENS) + 2
 HELD_OUT = 20
 """One document in so many is not trained on, and is what vocabularies are measured on."""
 
@@ -49,9 +52,13 @@ def train_from_files(
       `vocabulary_report` by file name.
 
     Raises:
-      DataError: no input, too few documents to hold any out, or what cannot be read.
+      DataError: no input, one that is the output, too few documents to hold any out, or what
+        cannot be read.
     """
+    if size < SMALLEST:
+        raise DataError(f"--size is {size}; expected at least {SMALLEST} pieces")
     files = [file.path for file in find_inputs(inputs, reader.source)]
+    refuse_overwriting(output, [*files, *([compare] if compare else [])])
     stock = list(load_vocabulary(compare)) if compare else []
 
     def documents() -> Iterator[tuple[int, Document]]:

@@ -6,7 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from biobert_jax.corpora.store import ShardedCorpus, TokenDocument
+from biobert_jax.corpora.shards import TokenDocument
+from biobert_jax.corpora.store import ShardedCorpus
 from biobert_jax.datasets.synthetic.corpus import documents
 from biobert_jax.errors import DataError
 from biobert_jax.text.wordpiece import WordPieceTokenizer
@@ -77,6 +78,8 @@ def word_limits(corpora: Sequence[ShardedCorpus | MemoryCorpus], max_words: int)
       DataError: the corpora have fewer words than that.
     """
     sizes = [int(np.asarray(corpus.words).sum(dtype=np.int64)) for corpus in corpora]
+    if max_words < 0:
+        raise DataError(f"dataset.max_words is {max_words}; expected a count, or 0 for all")
     if not max_words:
         return [0] * len(sizes)
     if max_words > sum(sizes):

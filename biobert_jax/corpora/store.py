@@ -8,143 +8,41 @@ A corpus is a folder:
     shard-00000-of-00010.array_record     one record a document
     ...
 
-The manifest is written last: a folder without one is not a corpus yet. A record is, little-endian,
-
-    uint32 [4]        bytes of the id, tokens, sentences, words
-    uint32 [sentences]          where in the tokens each sentence starts; the first is 0
-    uint16 or uint32 [tokens]   vocabulary ids, without [CLS] and [SEP]; uint32 from 65,537 tokens
-    the id in UTF-8
+The manifest is written last: a folder without one is not a corpus yet. `corpora.shards` has the
+form of a record.
 """
 
-import hashlib
-import json
+import bisect
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from array_record.python.array_record_data_source import ArrayRecordDataSource
-from array_record.python.array_record_module import ArrayRecordWriter
 
+from biobert_jax.corpora.shards import (
+    ShardSummary,
+    TokenDocument,
+    decode_record,
+    id_type,
+    shard_name,
+    write_shard,
+)
 from biobert_jax.errors import DataError, at
+from biobert_jax.files import atomic_writing, read_json, sha256_of, write_json
 from biobert_jax.text.wordpiece import load_vocabulary
 from biobert_jax.text.wordpiece_trainer import write_vocabulary
 
 FORMAT = "biobert_jax.corpus/1"
 MANIFEST, VOCABULARY, WORDS = "manifest.json", "vocab.txt", "words.npy"
 
-# One record a chunk, or every random read would decompress its neighbours as well. Compression (the
-# default) takes 15% off abstracts; it writes 65,000 of them a second and hardly slows reading. Read
-# without threads 58,000 a second, with them 45,000, and with an index that stays on disk 3,000.
-_WRITER_OPTIONS = "group_size:1"
+# Read without threads 58,000 records a second, with them 45,000, and with an index that stays on
+# disk 3,000.
 _READER_OPTIONS = {"max_parallelism": "0"}
-_HEADER = np.dtype("<u4")
-_HEADER_BYTES = 4 * _HEADER.itemsize
 _COUNTS = ("documents", "sentences", "words", "tokens", "unknown_tokens")
-
-
-class TokenDocument(NamedTuple):
-    """One document as vocabulary ids.
-
-    Attributes:
-      id: the document's id (PMID, PMC id, ...).
-      ids: [n] int32, without [CLS] and [SEP].
-      sentence_starts: [s] int32 ascending positions in `ids`; the first is 0, none is n.
-      words: the number of blank-separated words of its text, as `wc -w` counts.
-    """
-
-    id: str
-    ids: np.ndarray
-    sentence_starts: np.ndarray
-    words: int
-
-
-class ShardSummary(NamedTuple):
-    """What a shard holds."""
-
-    documents: int
-    sentences: int
-    words: int
-    tokens: int
-    unknown_tokens: int
-    bytes: int
-    sha256: str
-    words_per_document: np.ndarray  # uint32 [documents]
-
-
-def id_type(vocab_size: int) -> np.dtype:
-    """The type that ids of a vocabulary of this size are stored as."""
-    return np.dtype("<u2") if vocab_size <= 2**16 else np.dtype("<u4")
-
-
-def shard_name(index: int, count: int) -> str:
-    return f"shard-{index:05d}-of-{count:05d}.array_record"
-
-
-def encode_record(document: TokenDocument, dtype: np.dtype) -> bytes:
-    name = document.id.encode("utf-8")
-    starts, ids = document.sentence_starts, document.ids
-    header = np.array([len(name), len(ids), len(starts), document.words], _HEADER)
-    return b"".join(
-        (header.tobytes(), starts.astype(_HEADER).tobytes(), ids.astype(dtype).tobytes(), name)
-    )
-
-
-def decode_record(record: bytes, dtype: np.dtype) -> TokenDocument:
-    name_bytes, tokens, sentences, words = np.frombuffer(record, _HEADER, 4).tolist()
-    ids_at = _HEADER_BYTES + sentences * _HEADER.itemsize
-    starts = np.frombuffer(record, _HEADER, sentences, _HEADER_BYTES)
-    ids = np.frombuffer(record, dtype, tokens, ids_at)
-    name = record[len(record) - name_bytes :].decode("utf-8")
-    return TokenDocument(name, ids.astype(np.int32), starts.astype(np.int32), words)
-
-
-def write_shard(
-    path: str | os.PathLike[str], documents: Iterable[TokenDocument], vocabulary: Sequence[str]
-) -> ShardSummary:
-    """Writes one shard; it appears under its name complete or not at all.
-
-    The bytes depend on the documents and their order only. Memory: 4 bytes a document.
-
-    Raises:
-      ValueError: a document is empty, does not begin with a sentence, or holds an id outside the
-        vocabulary.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    dtype, unknown_id = id_type(len(vocabulary)), list(vocabulary).index("[UNK]")
-    words: list[int] = []
-    sentences = tokens = unknown = 0
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        writer = ArrayRecordWriter(os.fspath(temporary), _WRITER_OPTIONS)
-        try:
-            for document in documents:
-                _check(document, len(vocabulary))
-                writer.write(encode_record(document, dtype))
-                words.append(document.words)
-                sentences += len(document.sentence_starts)
-                tokens += len(document.ids)
-                unknown += int(np.count_nonzero(document.ids == unknown_id))
-        finally:
-            writer.close()
-        summary = ShardSummary(
-            documents=len(words),
-            sentences=sentences,
-            words=sum(words),
-            tokens=tokens,
-            unknown_tokens=unknown,
-            bytes=temporary.stat().st_size,
-            sha256=sha256_of(temporary),
-            words_per_document=np.array(words, np.uint32),
-        )
-        _sync(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return summary
+_KINDS = {int: "a count", str: "a string", bool: "true or false"}
 
 
 def write_manifest(
@@ -169,10 +67,8 @@ def write_manifest(
     folder = Path(folder)
     write_vocabulary(folder / VOCABULARY, vocabulary)
     words = np.concatenate([np.zeros(0, np.uint32), *(s.words_per_document for s in summaries)])
-    temporary = folder / f".{WORDS}.{os.getpid()}.tmp"
-    with open(temporary, "wb") as file:
+    with atomic_writing(folder / WORDS) as temporary, open(temporary, "wb") as file:
         np.save(file, words)
-    os.replace(temporary, folder / WORDS)
 
     totals = {name: sum(getattr(s, name) for s in summaries) for name in _COUNTS}
     shards = []
@@ -253,7 +149,15 @@ class ShardedCorpus:
         """Reads one document; IndexError unless 0 <= index < len(self)."""
         if not 0 <= index < len(self):
             raise IndexError(f"document {index} of {len(self)}")
-        return decode_record(self._records[index], self._dtype)
+        try:
+            return decode_record(self._records[index], self._dtype)
+        except (RuntimeError, ValueError) as error:  # ArrayRecord's checksums; UnicodeDecodeError
+            ends = list(accumulate(shard["documents"] for shard in self.manifest["shards"]))
+            file = self.manifest["shards"][bisect.bisect_right(ends, index)]["file"]
+            raise DataError(
+                f"{at(self.path / file)}: document {index} cannot be read ({str(error)[:100]}); "
+                "the shard is damaged: copy the folder again or rebuild it"
+            ) from error
 
     def __iter__(self) -> Iterator[TokenDocument]:
         return (self[index] for index in range(len(self)))
@@ -261,17 +165,27 @@ class ShardedCorpus:
     @cached_property
     def words(self) -> np.ndarray:
         """uint32 [documents]: each one's number of words, mapped from a file beside the shards."""
-        words = np.load(self.path / WORDS, mmap_mode="r")
-        if words.shape != (len(self),):
+        path = self.path / WORDS
+        try:
+            words = np.load(path, mmap_mode="r")
+            found = f"{words.dtype} {list(words.shape)}"
+        except (OSError, ValueError, EOFError) as error:
+            words, found = None, f"cannot be read ({error})"
+        if words is None or words.dtype != np.uint32 or words.shape != (len(self),):
             raise DataError(
-                f"{at(self.path / WORDS)}: shape {words.shape}, expected ({len(self)},) as the "
-                "manifest says; copy the folder again or rebuild it"
+                f"{at(path)}: {found}, expected uint32 [{len(self)}] as the manifest says; copy "
+                "the folder again or rebuild it"
             )
         return words
 
     @cached_property
     def vocabulary(self) -> list[str]:
-        """The tokens in id order."""
+        """The tokens in id order.
+
+        Raises:
+          DataError: vocab.txt is not the file that the shards were made with.
+        """
+        self._check_sum(VOCABULARY, self.manifest["vocabulary"]["sha256"])
         return list(load_vocabulary(self.path / VOCABULARY))
 
     def verify(self) -> None:
@@ -284,11 +198,14 @@ class ShardedCorpus:
         sums[VOCABULARY] = self.manifest["vocabulary"]["sha256"]
         sums[WORDS] = self.manifest["words_sha256"]
         for name, expected in sums.items():
-            if (found := sha256_of(self.path / name)) != expected:
-                raise DataError(
-                    f"{at(self.path / name)}: sha256 {found}, expected {expected} as the manifest "
-                    "says; copy the folder again or rebuild it"
-                )
+            self._check_sum(name, expected)
+
+    def _check_sum(self, name: str, expected: str) -> None:
+        if (found := sha256_of(self.path / name)) != expected:
+            raise DataError(
+                f"{at(self.path / name)}: sha256 {found}, expected {expected} as the manifest "
+                "says; copy the folder again or rebuild it"
+            )
 
     @cached_property
     def _records(self) -> ArrayRecordDataSource:
@@ -297,49 +214,38 @@ class ShardedCorpus:
         return ArrayRecordDataSource(paths, reader_options=_READER_OPTIONS)
 
 
-def sha256_of(path: str | os.PathLike[str]) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_json(path: Path, value: object) -> None:
-    """Writes a JSON file that appears complete or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    _sync(temporary)
-    os.replace(temporary, path)
-
-
-def _sync(path: Path) -> None:
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())
-
-
-def _check(document: TokenDocument, vocab_size: int) -> None:
-    ids, starts = document.ids, document.sentence_starts
-    if not len(ids) or not len(starts) or starts[0] != 0 or starts[-1] >= len(ids):
-        raise ValueError(
-            f"document {document.id!r}: {len(ids)} ids, sentences start at {starts.tolist()}; "
-            "expected some of both, the first start 0 and all below the number of ids"
-        )
-    if ids.min() < 0 or ids.max() >= vocab_size:
-        raise ValueError(
-            f"document {document.id!r}: ids from {ids.min()} to {ids.max()}, expected 0 to "
-            f"{vocab_size - 1}"
-        )
-
-
 def _read_manifest(folder: Path) -> dict:
     path = folder / MANIFEST
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    if not path.exists():
         raise DataError(
             f"{at(path)}: no such file; expected a folder that `biobert corpus build` has finished"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise DataError(f"{at(path)}: cannot be read ({error}); rebuild the corpus") from error
+        )
+    manifest = read_json(path)
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
         raise DataError(f"{at(path)}: format {found!r}, expected {FORMAT!r}; rebuild the corpus")
+    if problem := _manifest_problem(manifest):
+        raise DataError(f"{at(path)}: {problem}; copy the folder again or rebuild it")
     return manifest
+
+
+def _manifest_problem(manifest: dict) -> str:
+    """What is missing or of the wrong type in a manifest, "" if nothing is."""
+    vocabulary, shards = manifest.get("vocabulary"), manifest.get("shards")
+    if not isinstance(vocabulary, dict) or not isinstance(shards, list):
+        return 'no "vocabulary" or no "shards", expected both'
+    expected = [(manifest, dict.fromkeys(_COUNTS, int) | {"words_sha256": str}, "")]
+    expected.append((vocabulary, {"size": int, "lowercase": bool, "sha256": str}, "vocabulary."))
+    kinds = {"file": str, "documents": int, "bytes": int, "sha256": str}
+    expected += [(shard, kinds, f"shards[{i}].") for i, shard in enumerate(shards)]
+    for record, kinds, place in expected:
+        for name, kind in kinds.items():
+            value = record.get(name) if isinstance(record, dict) else None
+            if type(value) is not kind or (kind is int and value < 0):
+                return f"{place}{name} is {value!r}, expected {_KINDS[kind]}"
+    for i, shard in enumerate(shards):
+        if shard["file"] != shard_name(i, len(shards)):  # a path would lead out of the folder
+            return f"shards[{i}].file is {shard['file']!r}, expected {shard_name(i, len(shards))!r}"
+    if (found := sum(shard["documents"] for shard in shards)) != manifest["documents"]:
+        return f"the shards have {found} documents, expected {manifest['documents']} together"
+    return ""

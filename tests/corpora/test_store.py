@@ -7,18 +7,17 @@ import pickle
 import numpy as np
 import pytest
 
-from biobert_jax.corpora.store import (
-    ShardedCorpus,
+from biobert_jax.corpora.shards import (
     TokenDocument,
     decode_record,
     encode_record,
     id_type,
-    sha256_of,
     shard_name,
-    write_corpus,
     write_shard,
 )
+from biobert_jax.corpora.store import ShardedCorpus, write_corpus
 from biobert_jax.errors import DataError
+from biobert_jax.files import sha256_of
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghij"]
 

@@ -6,7 +6,8 @@ import signal
 import numpy as np
 import pytest
 
-from biobert_jax.corpora.store import TokenDocument, write_corpus
+from biobert_jax.corpora.shards import TokenDocument
+from biobert_jax.corpora.store import write_corpus
 from tests.support.models import tiny_settings
 from tests.support.processes import finish, free_port
 from tests.support.randomness import random_step

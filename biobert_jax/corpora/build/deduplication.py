@@ -11,7 +11,7 @@ import numpy as np
 from array_record.python.array_record_module import ArrayRecordReader
 
 from biobert_jax.corpora.build.units import Part, PartStatistics
-from biobert_jax.corpora.store import (
+from biobert_jax.corpora.shards import (
     ShardSummary,
     TokenDocument,
     decode_record,
@@ -19,6 +19,8 @@ from biobert_jax.corpora.store import (
     shard_name,
     write_shard,
 )
+from biobert_jax.errors import DataError, at
+from biobert_jax.files import atomic_writing, writing
 from biobert_jax.text.wordpiece import load_vocabulary
 
 _RECORDS_PER_READ = 256
@@ -75,8 +77,9 @@ def make_shards(
     statistics.duplicates = sum(map(len, dropped))
     left = [(p, d) for p, d in zip(parts, dropped, strict=True) if p.summary.documents > len(d)]
     shards = [output / shard_name(index, len(left)) for index in range(len(left))]
-    for stale in set(output.glob("shard-*.array_record")) - set(shards):
-        stale.unlink()
+    with writing(output):
+        for stale in set(output.glob("shard-*.array_record")) - set(shards):
+            stale.unlink()
 
     summaries = {}
     copies = []
@@ -85,7 +88,6 @@ def make_shards(
             vocabulary = part.path.parent / "vocab.txt"
             copies.append(ShardTask(part.path, shard, positions.tolist(), vocabulary))
         else:
-            shard.unlink(missing_ok=True)
             _link(part.path, shard)
             summaries[shard] = part.summary
     for shard, summary in run(_make_shard, copies, "removing duplicates"):
@@ -95,10 +97,11 @@ def make_shards(
 
 def _link(path: Path, to: Path) -> None:
     # Linked, not moved: an interrupted run finds the part again. Some file systems have no links.
-    try:
-        os.link(path, to)
-    except OSError:
-        shutil.copyfile(path, to)
+    with atomic_writing(to) as temporary:
+        try:
+            os.link(path, temporary)
+        except OSError:
+            shutil.copyfile(path, temporary)
 
 
 def _make_shard(task: ShardTask) -> tuple[Path, ShardSummary]:
@@ -119,5 +122,10 @@ def _read_without(path: Path, dropped: Iterable[int], dtype: np.dtype) -> Iterat
         for start in range(0, len(kept), _RECORDS_PER_READ):
             for record in reader.read(kept[start : start + _RECORDS_PER_READ]):
                 yield decode_record(record, dtype)
+    except RuntimeError as error:
+        raise DataError(
+            f"{at(path)}: damaged ({str(error)[:100]}); remove {path.parent} and give the command "
+            "again"
+        ) from error
     finally:
         reader.close()

@@ -35,15 +35,18 @@ from biobert_jax.corpora.readers.inputs import (
 from biobert_jax.corpora.build.units import (
     Part,
     PartStatistics,
+    DAMAGED,
     UnitTask,
+    damaged_build,
     is_complete,
     make_part,
     read_exclusions,
     read_part,
 )
 from biobert_jax.corpora.readers.pubmed import CitationIndex, index_pubmed_file, surviving_citations
-from biobert_jax.corpora.store import MANIFEST, ShardedCorpus, write_json, write_manifest
+from biobert_jax.corpora.store import MANIFEST, ShardedCorpus, write_manifest
 from biobert_jax.errors import DataError, at
+from biobert_jax.files import atomic_writing, read_json, write_json, write_text, writing
 from biobert_jax.text.wordpiece_trainer import write_vocabulary
 from biobert_jax.text.wordpiece import casing_from_vocabulary, load_vocabulary
 
@@ -92,6 +95,12 @@ def build_corpus(
     tokens = list(load_vocabulary(options.vocabulary))
     lowercase = _lowercase(options, tokens)
     files = find_inputs(inputs, options.reader.source)
+    inside = [file.path for file in files if Path(file.path).is_relative_to(output)]
+    if inside:
+        raise DataError(
+            f"{inside[0]}: an input lies in the output folder {output}; name another --output, or "
+            "an --input that leaves it out"
+        )
     exclusions = read_exclusions(options.exclude) if options.exclude else []
     settings = {
         **options.reader._asdict(),
@@ -152,7 +161,8 @@ def build_corpus(
         read=statistics.as_dict(),
         inputs_key=inputs_key,
     )
-    shutil.rmtree(folder)
+    with writing(folder):
+        shutil.rmtree(folder)
     return ShardedCorpus(output)
 
 
@@ -185,7 +195,9 @@ def _begin(folder: Path, settings: dict, tokens: Sequence[str], exclusions: Sequ
     """Lays out the folder that workers read from, or checks that of the interrupted run."""
     marker = folder / "options.json"
     if marker.exists():
-        before = json.loads(marker.read_text(encoding="utf-8"))
+        before = read_json(marker)
+        if not isinstance(before, dict):
+            raise damaged_build(folder, marker.name)
         changed = [name for name, value in settings.items() if before.get(name) != value]
         if changed:
             raise DataError(
@@ -193,12 +205,15 @@ def _begin(folder: Path, settings: dict, tokens: Sequence[str], exclusions: Sequ
                 "expected the same. Repeat them to go on, or remove the folder to begin anew"
             )
         return
+    if folder.parent.exists() and not folder.parent.is_dir():
+        raise DataError(f"{at(folder.parent)}: is a file; name a new --output folder")
     if folder.parent.exists() and set(os.listdir(folder.parent)) - {BUILD}:
         raise DataError(f"{at(folder.parent)}: holds something else; name a new --output folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     write_vocabulary(folder / "vocab.txt", tokens)
     if exclusions:
-        (folder / "exclude.txt").write_text("\n".join(exclusions) + "\n", encoding="utf-8")
+        write_text(folder / "exclude.txt", "\n".join(exclusions) + "\n")
     write_json(marker, settings)
 
 
@@ -211,17 +226,20 @@ def _fates(files: Sequence[InputFile], folder: Path, run: Callable) -> dict[str,
     names = {file.path: f"index-{digest(file)[:24]}.npz" for file in files}
     missing = [file.path for file in files if not (folder / names[file.path]).exists()]
     for path, index in run(_indexed, missing, "indexing"):
-        temporary = folder / f".index.{os.getpid()}.npz"
-        np.savez(temporary, **index._asdict())
-        os.replace(temporary, folder / names[path])
+        with atomic_writing(folder / names[path]) as temporary, open(temporary, "wb") as out:
+            np.savez(out, **index._asdict())
     indices = []
     for file in files:
-        with np.load(folder / names[file.path]) as arrays:
-            indices.append(CitationIndex(**{k: arrays[k] for k in CitationIndex._fields}))
+        try:
+            with np.load(folder / names[file.path]) as arrays:
+                indices.append(CitationIndex(**{k: arrays[k] for k in CitationIndex._fields}))
+        except DAMAGED as error:
+            raise damaged_build(folder, f"{names[file.path]} ({error})") from error
     found = {}
     for file, fate in zip(files, surviving_citations(indices), strict=True):
         found[file.path] = f"fates-{digest(fate.tobytes().hex())[:24]}.npy"
-        np.save(folder / found[file.path], fate)
+        with atomic_writing(folder / found[file.path]) as temporary, open(temporary, "wb") as out:
+            np.save(out, fate)
     return found
 
 
@@ -233,7 +251,7 @@ def _write_rejected(path: Path, parts: Iterable[Part]) -> None:
     rejected = [rejection for part in parts for rejection in part.rejected]
     if rejected:
         lines = (json.dumps(r._asdict(), ensure_ascii=False) + "\n" for r in rejected)
-        path.write_text("".join(lines), encoding="utf-8")
+        write_text(path, lines)
 
 
 def _counts(statistics: PartStatistics) -> str:

@@ -7,9 +7,10 @@ is there is complete and right, whoever made it and when.
 
 import dataclasses
 import hashlib
-import json
 import os
 import re
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain, islice
@@ -20,8 +21,10 @@ import numpy as np
 
 from biobert_jax.corpora.readers.documents import Document, ReadStatistics, Rejected, raise_rejected
 from biobert_jax.corpora.readers.inputs import InputFile, ReaderOptions, read_documents
-from biobert_jax.corpora.store import ShardSummary, TokenDocument, write_json, write_shard
+from biobert_jax.corpora.shards import ShardSummary, TokenDocument, write_shard
 from biobert_jax.errors import DataError, at
+from biobert_jax.file_kinds import TEXT
+from biobert_jax.files import atomic_writing, read_json, read_lines, write_json
 from biobert_jax.text.sentences import split_sentences
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
@@ -85,9 +88,8 @@ def make_part(task: UnitTask) -> str:
     path = folder / f"{task.name}.array_record"
     summary = write_shard(path, tokenised, tokenizer.vocabulary)
 
-    arrays = folder / f".{task.name}.{os.getpid()}.npz"
-    np.savez(arrays, words=summary.words_per_document, hashes=np.array(hashes, np.uint64))
-    os.replace(arrays, folder / f"{task.name}.npz")
+    with atomic_writing(folder / f"{task.name}.npz") as arrays, open(arrays, "wb") as file:
+        np.savez(file, words=summary.words_per_document, hashes=np.array(hashes, np.uint64))
     # Last: the part is complete once this file is there.
     write_json(
         folder / f"{task.name}.json",
@@ -101,14 +103,34 @@ def make_part(task: UnitTask) -> str:
 
 
 def read_part(folder: Path, name: str) -> Part:
-    record = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-    arrays = np.load(folder / f"{name}.npz")
-    return Part(
-        path=folder / f"{name}.array_record",
-        summary=ShardSummary(**record["summary"])._replace(words_per_document=arrays["words"]),
-        statistics=PartStatistics(**record["statistics"]),
-        rejected=[Rejected(*fields) for fields in record["rejected"]],
-        hashes=arrays["hashes"],
+    """Reads a finished part.
+
+    Raises:
+      DataError: one of its files is damaged.
+    """
+    try:
+        record = read_json(folder / f"{name}.json")
+        with np.load(folder / f"{name}.npz") as arrays:
+            words, hashes = arrays["words"], arrays["hashes"]
+        return Part(
+            path=folder / f"{name}.array_record",
+            summary=ShardSummary(**record["summary"])._replace(words_per_document=words),
+            statistics=PartStatistics(**record["statistics"]),
+            rejected=[Rejected(*fields) for fields in record["rejected"]],
+            hashes=hashes,
+        )
+    except DAMAGED as error:
+        raise damaged_build(folder, f"{name} ({error})") from error
+
+
+DAMAGED = (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile, zlib.error)
+
+
+def damaged_build(folder: Path, what: str) -> DataError:
+    """The error of an interrupted build whose files are not as they were left."""
+    return DataError(
+        f"{at(folder)}: damaged: {what}; expected what an interrupted build left. Remove this "
+        "folder and give the command again"
     )
 
 
@@ -231,10 +253,5 @@ def read_exclusions(path: str | os.PathLike[str]) -> list[str]:
     Raises:
       DataError: it cannot be read.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{at(path)}: cannot be read ({error}); expected one document id a line"
-        ) from error
-    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    lines = read_lines(path, TEXT, hint="name a list with one document id a line")
+    return [line.strip() for _, line in lines if line.strip() and not line.startswith("#")]

@@ -3,7 +3,9 @@
 import glob
 import hashlib
 import json
+import logging
 import os
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -14,10 +16,13 @@ from biobert_jax.corpora.readers.jats import read_jats
 from biobert_jax.corpora.readers.plain import read_jsonl, read_lines, read_sentences
 from biobert_jax.corpora.readers.pubmed import read_pubmed, sort_pubmed_files
 from biobert_jax.errors import DataError
+from biobert_jax.files import shown
 
 SOURCES = ("pubmed", "pmc", "text")
 TEXT_FORMATS = {"sentences": read_sentences, "lines": read_lines, "jsonl": read_jsonl}
 UNIT_BYTES = 16 * 2**20
+
+logger = logging.getLogger(__name__)
 
 
 class ReaderOptions(NamedTuple):
@@ -43,7 +48,8 @@ def find_inputs(patterns: Sequence[str], source: str) -> list[InputFile]:
     """The files that patterns name, each once, in the order in which a corpus holds them.
 
     Args:
-      patterns: names or shell patterns; ** stands for folders of any depth.
+      patterns: names or shell patterns; ** stands for folders of any depth. A file that several
+        names lead to (links) is taken once.
       source: of SOURCES. PubMed files are put in the order in which they revise each other, others
         in that of their paths.
 
@@ -52,16 +58,26 @@ def find_inputs(patterns: Sequence[str], source: str) -> list[InputFile]:
     """
     paths = set()
     for pattern in patterns:
-        found = [path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path)]
+        try:
+            found = [path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path)]
+        except (ValueError, re.error) as error:  # a NUL; a set of characters without its end
+            raise DataError(f"{pattern!r}: no pattern of file names ({error})") from error
         if not found:
             raise DataError(
-                f"{pattern}: no file matches; expected the corpus's files, check --input"
+                f"{shown(pattern)}: no file matches; expected the corpus's files, check --input"
             )
         paths.update(map(os.path.abspath, found))
-    files = []
+    files, seen = [], {}
     for path in sort_pubmed_files(paths) if source == "pubmed" else sorted(paths):
-        status = os.stat(path)
-        files.append(InputFile(path, status.st_size, status.st_mtime_ns))
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            raise DataError(f"{shown(path)}: cannot be read ({error.strerror})") from error
+        first = seen.setdefault((status.st_dev, status.st_ino), path)
+        if first == path:
+            files.append(InputFile(path, status.st_size, status.st_mtime_ns))
+        else:
+            logger.warning("%s: is the file %s by another name, left out", path, first)
     return files
 
 

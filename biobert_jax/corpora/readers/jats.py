@@ -24,7 +24,8 @@ from biobert_jax.corpora.readers.documents import (
 )
 from biobert_jax.corpora.readers.markup import append_inline, normalise, parse_xml, superscript
 from biobert_jax.errors import DataError
-from biobert_jax.files import open_bounded
+from biobert_jax.file_kinds import HEAD_BYTES, TEXT, XML, expect_kind
+from biobert_jax.files import open_bounded, shown
 
 MAX_ARTICLE_BYTES = 32 * 2**20  # a tree takes some ten times as much
 
@@ -34,6 +35,8 @@ _LEFT_OUT = frozenset(
     related-article related-object sec-meta supplementary-material table table-wrap-foot tex-math
     x""".split()  # noqa: SIM905
 )
+# What looks like text is left to the parser, which says where it is broken; it reads UTF-16, too.
+_KINDS = (XML, TEXT, "UTF-16 text", "UTF-32 text")
 _FLOATS = frozenset(["fig", "fig-group", "table-wrap", "table-wrap-group", "chem-struct-wrap"])
 _BLOCKS = frozenset(
     """abstract ack body boxed-text caption def def-item def-list disp-quote list list-item p
@@ -88,7 +91,7 @@ def read_jats(
     Raises:
       DataError: by the default `on_error`.
     """
-    path = os.fspath(path)
+    file, path = path, shown(path)
     statistics = ReadStatistics() if statistics is None else statistics
     statistics.files += 1
     options = _Options(captions, section_titles, citations)
@@ -97,7 +100,7 @@ def read_jats(
         statistics.rejected_files += 1
         on_error(Rejected(path, "", reason))
 
-    for source, data in _articles(path, statistics, reject_file):
+    for source, data in _articles(file, statistics, reject_file):
         statistics.records += 1
         try:
             if len(data) > MAX_ARTICLE_BYTES:
@@ -115,17 +118,22 @@ def read_jats(
 
 
 def _articles(
-    path: str, statistics: ReadStatistics, reject_file: Callable[[str], None]
+    path: str | os.PathLike[str],
+    statistics: ReadStatistics,
+    reject_file: Callable[[str], None],
 ) -> Iterator[tuple[str, bytes]]:
     """Yields (source, content) of each XML file in `path`, at most one byte more than allowed."""
+    where = shown(path)
     try:
         with open_bounded(path) as stream:
-            if stream.peek(512)[257:262] == b"ustar" or re.search(r"\.(tar|tgz)\b", path):
-                yield from _members(stream, path, statistics)
+            head = stream.peek(HEAD_BYTES)[:HEAD_BYTES]
+            if head[257:262] == b"ustar" or re.search(r"\.(tar|tgz)\b", where):
+                yield from _members(stream, where, statistics)
             else:
-                yield path, stream.read(MAX_ARTICLE_BYTES + 1)
+                expect_kind(head, where, *_KINDS, hint="use PMC's XML (--source pmc)")
+                yield where, stream.read(MAX_ARTICLE_BYTES + 1)
     except DataError as error:
-        reject_file(str(error).removeprefix(f"{path}: "))
+        reject_file(str(error).removeprefix(f"{where}: "))
 
 
 def _members(
@@ -137,7 +145,7 @@ def _members(
                 archive.members = []  # or tarfile would keep every member it has seen
                 if member.isreg() and member.name.lower().endswith((".nxml", ".xml")):
                     data = archive.extractfile(member).read(MAX_ARTICLE_BYTES + 1)
-                    yield f"{path}/{member.name}", data
+                    yield f"{path}/{shown(member.name)}", data
                 elif not member.isdir():
                     statistics.skipped_members += 1
             # A damaged header ends tarfile's loop as if it were the end of the archive.

@@ -10,8 +10,8 @@ turn into JSONL. Every reader takes the same arguments:
 Ids are "file#n", where n counts the file's records from 1, readable or not.
 """
 
-import json
 import os
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -24,9 +24,15 @@ from biobert_jax.corpora.readers.documents import (
 )
 from biobert_jax.corpora.readers.markup import normalise
 from biobert_jax.errors import DataError
-from biobert_jax.files import open_bounded
+from biobert_jax.file_kinds import HEAD_BYTES, JSON, TEXT, expect_kind
+from biobert_jax.files import decode, open_bounded, parse_json, shown
 
 MAX_LINE_BYTES = 16 * 2**20  # a long book has 3 MB
+
+
+_HINT = "name its form with --source (pubmed, pmc) or --text-format (jsonl), or make it text"
+# An id is a line of an exclusion list.
+_CONTROL = re.compile("[\\x00-\\x1f\\x7f\\x85\\u2028\\u2029]")
 
 
 class _Line(NamedTuple):
@@ -60,7 +66,7 @@ def read_lines(
     """
     records = (
         _Record(line.number, "", (normalise(line.text),), line.problem)
-        for line in _lines(path, statistics, on_error)
+        for line in _lines(path, statistics, on_error, TEXT)
         if line.problem or line.text.strip()
     )
     yield from _documents(records, path, statistics, on_error)
@@ -81,7 +87,7 @@ def read_sentences(
       DataError: as for `read_lines`, and for a document of more than MAX_LINE_BYTES characters:
         there is hardly a blank line in such a file.
     """
-    lines = _lines(path, statistics, on_error)
+    lines = _lines(path, statistics, on_error, TEXT)
     for document in _documents(_line_groups(lines), path, statistics, on_error):
         yield document._replace(is_split=True)
 
@@ -106,8 +112,8 @@ def read_jsonl(
     """
     keys = (id_key, title_key, text_key)
     records = (
-        _json_record(line, *keys)
-        for line in _lines(path, statistics, on_error)
+        _json_record(line, os.fspath(path), *keys)
+        for line in _lines(path, statistics, on_error, JSON, TEXT)
         if line.problem or line.text.strip()
     )
     yield from _documents(records, path, statistics, on_error)
@@ -119,7 +125,7 @@ def _documents(
     statistics: ReadStatistics | None,
     on_error: OnError,
 ) -> Iterator[Document]:
-    path = os.fspath(path)
+    path = shown(path)
     statistics = ReadStatistics() if statistics is None else statistics
     for number, record in enumerate(records, start=1):
         statistics.records += 1
@@ -159,13 +165,13 @@ def _line_groups(lines: Iterator[_Line]) -> Iterator[_Record]:
         yield _Record(first, "", tuple(sentences), problem)
 
 
-def _json_record(line: _Line, id_key: str, title_key: str, text_key: str) -> _Record:
+def _json_record(line: _Line, path: str, id_key: str, title_key: str, text_key: str) -> _Record:
     if line.problem:
         return _Record(line.number, "", (), line.problem)
     try:
-        value = json.loads(line.text)
-    except (ValueError, RecursionError) as error:
-        return _Record(line.number, "", (), f"not JSON ({error}): expected one object a line")
+        value = parse_json(line.text, path, line.number)
+    except DataError as error:
+        return _Record(line.number, "", (), _reason(error, path, line.number))
     if not isinstance(value, dict):
         kind = type(value).__name__
         return _Record(line.number, "", (), f"a JSON {kind}, expected an object with {text_key!r}")
@@ -188,6 +194,10 @@ def _json_record(line: _Line, id_key: str, title_key: str, text_key: str) -> _Re
             (),
             f"{title_key!r} must be a string, {id_key!r} and 'pmid' strings or numbers",
         )
+    for name, of in ((id_key, key), ("pmid", pmid)):
+        if isinstance(of, bool) or (isinstance(of, str) and _CONTROL.search(of)):
+            problem = f"{name!r} is {of!r}, expected a number or a string of one line"
+            return _Record(line.number, "", (), problem)
     return _Record(
         line.number,
         normalise(title or ""),
@@ -207,16 +217,25 @@ def _blank_line_paragraphs(text: str) -> list[str]:
     return ["\n".join(lines) for lines in paragraphs]
 
 
+def _reason(error: DataError, path: str, line: int) -> str:
+    """What a message says behind its place, which a Rejected has of its own."""
+    return str(error).removeprefix(f"{path}:{line}: ").removeprefix(f"{path}: ")
+
+
 def _lines(
-    path: str | os.PathLike[str], statistics: ReadStatistics | None, on_error: OnError
+    path: str | os.PathLike[str],
+    statistics: ReadStatistics | None,
+    on_error: OnError,
+    *kinds: str,
 ) -> Iterator[_Line]:
     """Yields the file's lines; counts the file, and reports when its stream breaks off."""
-    path = os.fspath(path)
+    where = shown(path)
     statistics = ReadStatistics() if statistics is None else statistics
     statistics.files += 1
     number = 0
     try:
         with open_bounded(path) as stream:
+            expect_kind(stream.peek(HEAD_BYTES)[:HEAD_BYTES], where, *kinds, hint=_HINT)
             while data := stream.readline(MAX_LINE_BYTES + 1):
                 number += 1
                 if number == 1:
@@ -226,11 +245,15 @@ def _lines(
                         data = stream.readline(MAX_LINE_BYTES)
                     yield _Line(number, "", f"longer than {MAX_LINE_BYTES:,} bytes")
                     continue
+                if number == 1 and not data.endswith(b"\n") and b"\r" in data.rstrip(b"\r"):
+                    yield _Line(1, "", "carriage returns are its only line ends: make them LF (tr)")
+                    continue
                 try:
-                    yield _Line(number, data.decode("utf-8").rstrip("\r\n"))
-                except UnicodeDecodeError as error:
-                    byte = f"0x{data[error.start]:02x} in column {error.start + 1}"
-                    yield _Line(number, "", f"byte {byte} is not UTF-8: convert the file (iconv)")
+                    text = decode(data, where, number)
+                except DataError as error:
+                    yield _Line(number, "", _reason(error, where, number))
+                else:
+                    yield _Line(number, text.rstrip("\r\n"))
     except DataError as error:
         statistics.rejected_files += 1
-        on_error(Rejected(path, f"line {number + 1:,}", str(error).removeprefix(f"{path}: ")))
+        on_error(Rejected(where, f"line {number + 1:,}", _reason(error, where, number + 1)))

@@ -32,6 +32,7 @@ from biobert_jax.corpora.readers.documents import (
 from biobert_jax.corpora.readers.markup import inline_text, normalise, parse_xml
 from biobert_jax.corpora.readers.pubmed_records import Record, pubmed_records
 from biobert_jax.errors import DataError
+from biobert_jax.files import shown
 
 KEPT, SUPERSEDED, DELETED = 0, 1, 2
 
@@ -163,7 +164,7 @@ def read_pubmed(
     Raises:
       DataError: by the default `on_error`; also if `fates` does not fit the file.
     """
-    path = os.fspath(path)
+    file, path = path, shown(path)
     statistics = ReadStatistics() if statistics is None else statistics
     statistics.files += 1
 
@@ -172,7 +173,7 @@ def read_pubmed(
         on_error(Rejected(path, position, reason))
 
     number = -1
-    for record in pubmed_records(path, reject_file):
+    for record in pubmed_records(file, reject_file):
         if record.tag == "DeleteCitation":
             statistics.delete_requests += len(_deletions(record))
             continue

@@ -17,7 +17,8 @@ from lxml import etree
 
 from biobert_jax.corpora.readers.markup import safe_parser
 from biobert_jax.errors import DataError
-from biobert_jax.files import open_bounded
+from biobert_jax.file_kinds import HEAD_BYTES, TEXT, XML, expect_kind
+from biobert_jax.files import open_bounded, shown
 
 ROOTS = ("PubmedArticleSet", "MedlineCitationSet", "PubmedBookArticleSet")
 _PUBLISHERS_ROOT = "PubMedArticleSet"
@@ -81,7 +82,8 @@ def pubmed_records(
         try:
             chunk = next(chunks, b"")
         except DataError as error:
-            reject_file(f"line {line:,}, byte {offset:,}", str(error).removeprefix(f"{path}: "))
+            reason = str(error).removeprefix(f"{shown(path)}: ")
+            reject_file(f"line {line:,}, byte {offset:,}", reason)
             return
         ended = not chunk
         buffer += chunk
@@ -109,7 +111,10 @@ def pubmed_records(
 
 def _chunks(path: str | os.PathLike[str]) -> Iterator[bytes]:
     with open_bounded(path) as stream:
-        _check_encoding(stream.peek(256))
+        head = stream.peek(HEAD_BYTES)[:HEAD_BYTES]
+        _check_encoding(head[:256])
+        # What looks like text may be a file whose beginning is damaged.
+        expect_kind(head, shown(path), XML, TEXT, hint="use NLM's XML (--source pubmed)")
         while chunk := stream.read(_CHUNK_BYTES):
             yield chunk
 

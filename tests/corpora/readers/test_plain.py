@@ -60,14 +60,14 @@ def test_jsonl_with_paragraphs_titles_and_own_keys(write):
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("{oops", "not JSON"),
+        ("{oops", "JSON ends in the middle"),
         ("[1]", "a JSON list, expected an object"),
         ('{"abstract": "A."}', "'text': expected a string or a list of them, no such key found"),
         ('{"text": 5}', "5 found"),
         ('{"text": "A", "id": [1]}', "'id' and 'pmid' strings or numbers"),
         ('{"text": "A", "title": 1}', "'title' must be a string"),
-        ("[" * 100_000, "not JSON"),
-        (b'{"text": "\xe9"}', "byte 0xe9 in column 11 is not UTF-8"),
+        ("[" * 100_000, "nested too deeply"),
+        (b'{"text": "\xe9"}', "byte 11 of the line (0xe9) is not UTF-8"),
     ],
 )
 def test_a_broken_line_is_located_and_passed_over(write, line, reason):

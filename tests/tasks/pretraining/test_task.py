@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from biobert_jax.corpora.mixture import MemoryCorpus
-from biobert_jax.corpora.store import TokenDocument
+from biobert_jax.corpora.shards import TokenDocument
 from biobert_jax.errors import DataError
 from biobert_jax.input import row_streams as streams
 from biobert_jax.input.loader import Packing
