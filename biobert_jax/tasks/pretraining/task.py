@@ -24,7 +24,7 @@ EVALUATION_SEED = 20_190_125  # the evaluation's masks are the same for every ru
 
 
 class Corpus(Protocol):
-    """Tokenised documents by number; `corpora.shards.ShardedCorpus` is one."""
+    """Tokenised documents by number; `corpora.store.ShardedCorpus` is one."""
 
     words: np.ndarray
 
