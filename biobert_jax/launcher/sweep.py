@@ -76,7 +76,7 @@ def read_runs(path: Path, config: Any) -> list[SweepRun]:
     Raises:
       SweepError: the file has no `get_runs`; a run names no config file or no such setting.
     """
-    module = _load(path)
+    module = load(path)
     if not hasattr(module, "get_runs"):
         raise SweepError(
             f"{path}: has no function get_runs(config); expected a sweep, as in configs/sweeps/"
@@ -95,7 +95,7 @@ def config_of(run: SweepRun, settings: Mapping[str, Any]) -> Any:
     """
     path, variant = config_file(run)
     try:
-        config = _load(path).get_config(variant)
+        config = load(path).get_config(variant)
         config.update_from_flattened_dict(dict(settings))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
@@ -178,7 +178,8 @@ def share(runs: Sequence[SweepRun], shard: str) -> list[SweepRun]:
     return [run for index, run in enumerate(runs) if index % int(count) == int(number)]
 
 
-def _load(path: Path) -> ModuleType:
+def load(path: Path) -> ModuleType:
+    """Imports a config file by its path."""
     specification = importlib.util.spec_from_file_location(f"_config_{path.stem}", path)
     if specification is None or specification.loader is None:
         raise SweepError(f"{path}: not a Python file")

@@ -59,3 +59,40 @@ def search(
 def dotted(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings with `__` in their names as those with dots."""
     return {name.replace("__", "."): value for name, value in settings.items()}
+
+
+def fine_tunings(
+    prefix: str,
+    init: str,
+    sets: Sequence[Sequence[str]],
+    data: str,
+    seeds: Sequence[int],
+    settings: Mapping[str, Any],
+) -> Iterator[SweepRun]:
+    """Fine-tunes an encoder on several sets, with several seeds: `PREFIX/SET/seed-1` and so on.
+
+    Args:
+      prefix: the folder of all.
+      init: the encoder; `{NAME}` is one of the sweep's pre-trainings, `{NAME}@500` its checkpoint.
+      sets: (config below configs/, folder below `data`) of each; the folder may be left out.
+      data: where the sets are; empty: configs find or download them.
+      seeds: `config.seed` of each run.
+      settings: further settings of all, by dotted name.
+    """
+    for config, *folder in sets:
+        given = {"init": init, **settings}
+        if data and folder:
+            given["dataset.path"] = f"{data}/{folder[0]}"
+        name = config.split("/")[-1].split(":")[0]
+        for seed in seeds:
+            yield SweepRun(f"{prefix}/{name}/seed-{seed}", config, given | {"seed": seed})
+
+
+def pretraining(
+    name: str, config: str, corpora: Sequence[Sequence[Any]], init: str, settings: Mapping[str, Any]
+) -> SweepRun:
+    """Pre-trains on corpora: (folder, weight) of each; none: the config's own."""
+    given = {"init": init, **settings}
+    if corpora:
+        given["dataset.corpora"] = tuple((str(folder), float(weight)) for folder, weight in corpora)
+    return SweepRun(name, config, given)

@@ -1,8 +1,12 @@
 """Which runs a sweep has, and in which order."""
 
+from pathlib import Path
+
 import pytest
 
 from biobert_jax.sweeps.plan import Choose, SweepError, SweepRun, best_of, ordered, resolved, select
+
+SWEEPS = Path(__file__).resolve().parents[2] / "configs" / "sweeps"
 
 
 def run(name, *needs, **more):
@@ -60,3 +64,12 @@ def test_the_best_run_is_chosen_on_validation():
     assert best_of(choose, results) == "b"
     with pytest.raises(SweepError, match=r"results.json of c has no number at 'validation.f1'"):
         best_of(choose, results | {"c": {"test": {"f1": 5}}})
+
+
+@pytest.mark.parametrize("path", sorted(SWEEPS.glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("variant", ["", "debug"])
+def test_every_sweep_file_gives_runs_whose_settings_exist(path, variant):
+    from biobert_jax.launcher.sweep import load, read_runs
+
+    runs = read_runs(path, load(path).get_config(variant))
+    assert len(runs) >= 4
