@@ -3,8 +3,6 @@
 import logging
 from pathlib import Path
 
-import numpy as np
-
 from biobert_jax.datasets.conll import (
     ConllFile,
     Sentence,
@@ -12,6 +10,7 @@ from biobert_jax.datasets.conll import (
     label_set,
     read_folder,
 )
+from biobert_jax.datasets.subsets import drawn
 from biobert_jax.errors import DataError, at
 
 logger = logging.getLogger(__name__)
@@ -151,9 +150,7 @@ def load_splits(
         "test": splits["test"],
     }
     limited = {split: sentences[: limit or None] for split, sentences in chosen.items()}
-    if 0 < train_limit < len(limited["train"]):
-        order = np.random.default_rng(0).permutation(len(limited["train"]))[:train_limit]
-        limited["train"] = [limited["train"][number] for number in sorted(order)]
+    limited["train"] = drawn(limited["train"], train_limit)
     if (limit or train_limit) and all(tag == "O" for s in limited["train"] for tag in s.tags):
         raise DataError(
             f"dataset.limit is {limit} and dataset.train_limit {train_limit}: these "

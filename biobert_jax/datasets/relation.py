@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from biobert_jax.datasets.relation_chemprot import read_chemprot
 from biobert_jax.datasets.relation_files import RelationExample, find_splits, read_relations
+from biobert_jax.datasets.subsets import drawn
 from biobert_jax.errors import DataError, at
 from biobert_jax.text.entity_marking import METHODS
 
@@ -77,6 +78,7 @@ def load_relations(
     scored: Sequence[str] = (),
     repeated: str = "keep",
     limit: int = 0,
+    train_limit: int = 0,
 ) -> RelationSet:
     """Loads a set.
 
@@ -89,6 +91,7 @@ def load_relations(
       scored: the classes that scores are about; by default all but `0` and `false`.
       repeated: `keep`, or `drop` training sentences that stand in validation or test too.
       limit: how many examples of each split to take; 0 for all.
+      train_limit: how many of the training split, see `subsets.drawn`; 0 for all.
 
     Raises:
       DataError: the files are not there or not in order, or a class does not occur in training.
@@ -103,6 +106,7 @@ def load_relations(
     check_labels(labels, [e for split in ("validation", "test") for e in splits[split]])
     if limit:
         splits = {split: examples[:limit] for split, examples in splits.items()}
+    splits = {**splits, "train": drawn(splits["train"], train_limit)}
     facts: dict[str, Any] = {"repeated_sentences": count_repeated(splits)}
     if repeated == "drop":
         elsewhere = {e.text for split in ("validation", "test") for e in splits[split]}

@@ -96,6 +96,7 @@ def config_of(run: SweepRun, settings: Mapping[str, Any]) -> Any:
     path, variant = config_file(run)
     try:
         config = load(path).get_config(variant)
+        config.lock()
         config.update_from_flattened_dict(dict(settings))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())

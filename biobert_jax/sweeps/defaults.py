@@ -19,9 +19,9 @@ SETS = (
 def settings(variant: str = "") -> ml_collections.ConfigDict:
     """Settings of a sweep that pre-trains and fine-tunes.
 
-    `pretrain` names the pre-training config; `pretraining` and `finetuning` hold further settings
-    as pairs, such as (("train.epochs", 3),); `sets` and `seeds` say what each encoder is fine-tuned on; `data` is the folder
-    of the sets.
+    `pretrain` names the pre-training config. `pretraining` and `finetuning` hold further settings
+    as pairs, such as (("train.epochs", 3),). `sets` and `seeds` say what each encoder is fine-tuned
+    on. `data` is the folder of the sets.
 
     Args:
       variant: empty, or `debug`: tiny encoders on generated data.

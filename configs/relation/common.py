@@ -25,6 +25,7 @@ def relation(dataset: str, variant: str) -> ml_collections.ConfigDict:
     config.dataset.scored = ()  # classes that scores are about; (): all but 0 and false
     config.dataset.repeated = "keep"  # or drop, out of train, sentences that the test has too
     config.dataset.limit = 0  # sentences per split; 0: all
+    config.dataset.train_limit = 0  # of the training split alone, drawn at random; 0: all
 
     config.windows = ml_collections.ConfigDict()
     config.windows.max_length = 128  # pieces of a sequence, [CLS] and [SEP] included
