@@ -55,11 +55,11 @@ def make_task(
 def _ner(
     architecture: BertConfig, tokenizer: WordPieceTokenizer, data: str, compute: Compute
 ) -> tuple[Task, ml_collections.ConfigDict]:
+    from biobert_jax.configuration.ner import ner
     from biobert_jax.datasets.conll import label_set
     from biobert_jax.datasets.ner import load_splits
     from biobert_jax.models.heads import TokenClassifier
     from biobert_jax.tasks.ner import NerTask, Windowing
-    from configs.ner.common import ner
 
     config = ner("own", "")
     train = load_splits("", data)["train"]
@@ -72,10 +72,10 @@ def _ner(
 def _relation(
     architecture: BertConfig, tokenizer: WordPieceTokenizer, data: str, compute: Compute
 ) -> tuple[Task, ml_collections.ConfigDict]:
+    from biobert_jax.configuration.relation import relation
     from biobert_jax.datasets.relation import fold_numbers, load_relations
     from biobert_jax.models.heads import SequenceClassifier
     from biobert_jax.tasks.relation import RelationTask, Windowing
-    from configs.relation.common import relation
 
     config = relation("own", "")
     folds = fold_numbers("own", data)
@@ -88,12 +88,12 @@ def _relation(
 def _qa(
     architecture: BertConfig, tokenizer: WordPieceTokenizer, data: str, compute: Compute
 ) -> tuple[Task, ml_collections.ConfigDict]:
+    from biobert_jax.configuration.qa import qa
     from biobert_jax.datasets.qa import QaSplits, load_splits
     from biobert_jax.models.heads import SpanClassifier
     from biobert_jax.tasks.qa.answers import Decoding
     from biobert_jax.tasks.qa.task import QaTask
     from biobert_jax.tasks.qa.windows import Windowing
-    from configs.qa.common import qa
 
     config = qa("squad", "span", "")
     train = QaSplits({"train": load_splits("squad", data).questions["train"]})

@@ -39,7 +39,7 @@ from biobert_jax.tasks.pretraining.task import PretrainingTask, subset
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 POSITIONS = 131_072
-MAX_SEQUENCES = 8  # of a row, as in configs/pretrain/common.py
+MAX_SEQUENCES = 8  # of a row, as in configuration/pretraining.py
 MAX_PREDICTIONS = {512: 77, 128: 20}  # as Google's scripts pass them
 
 

@@ -94,12 +94,12 @@ def make_step(
     """
     import jax
 
+    from biobert_jax.configuration.defaults import defaults
     from biobert_jax.input.packing import IGNORED
     from biobert_jax.launcher.start import platform_here
     from biobert_jax.models import attention
     from biobert_jax.training.optimizer import make_optimizer
     from biobert_jax.training.step import make_init, make_train_step
-    from configs.common import defaults
 
     compute = dict(options["compute"])
     rate = options.get("attention_dropout", 0.1)

@@ -31,6 +31,10 @@ class CheckpointError(UserError):
     """Weights, configuration or vocabulary do not fit each other."""
 
 
+class SettingError(UserError):
+    """A setting of a config has no such value, or does not go with another one."""
+
+
 class TrainingError(UserError):
     """Training cannot go on; what was saved before remains."""
 

@@ -5,8 +5,8 @@ python -m experiments.demo
 
 import ml_collections
 
-from configs.ner.common import ner
-from configs.pretrain.common import pretraining
+from biobert_jax.configuration.ner import ner
+from biobert_jax.configuration.pretraining import pretraining
 
 
 def get_config(variant: str = ""):

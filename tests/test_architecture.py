@@ -24,9 +24,10 @@ KNOWS = {
     "inference": {"models", "text", "input", "datasets", "tasks", "interop"},
     "reports": {"evaluation"},
     "sweeps": set(),
+    "configuration": set(),
     "launcher": {
         *("models", "text", "input", "datasets", "corpora", "tasks", "training", "cluster"),
-        *("analysis", "evaluation", "interop", "inference", "reports", "sweeps"),
+        *("analysis", "evaluation", "interop", "inference", "reports", "sweeps", "configuration"),
     },
 }
 ONLY = {

@@ -199,7 +199,10 @@ class Batches:
             dataset = dataset.batch(self._workers, drop_remainder=True).map(_in_turn)
         else:
             dataset = dataset.batch(len(self._places), drop_remainder=True)
-        return iter(grain.experimental.ThreadPrefetchIterDataset(dataset, prefetch_buffer_size=2))
+        ahead = 2 if self._workers else self._prefetch
+        return iter(
+            grain.experimental.ThreadPrefetchIterDataset(dataset, prefetch_buffer_size=ahead)
+        )
 
     def get_state(self) -> dict[str, Any]:
         """The position as JSON; where there are several processes, all must call this."""
@@ -256,7 +259,8 @@ def batches(rows: RowStreams, rows_per_batch: int, workers: int = 0, prefetch: i
       rows_per_batch: how many streams those are.
       workers: processes that make them; 0 makes them in threads of this one. Must divide
         rows_per_batch, so that each worker keeps its streams.
-      prefetch: how many shares of batches each worker makes ahead.
+      prefetch: how many shares of batches each worker makes ahead; without workers, how many
+        batches a thread does.
     """
     if rows_per_batch != len(rows.own):
         raise ValueError(f"rows_per_batch is {rows_per_batch}, expected {len(rows.own)} streams")

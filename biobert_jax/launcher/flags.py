@@ -9,6 +9,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from biobert_jax.errors import TrainingError, printable, report_errors
+from biobert_jax.launcher.checks import check_settings
 from biobert_jax.tasks import registry
 from biobert_jax.training.huge_pages import use_huge_pages
 
@@ -37,7 +38,11 @@ def launch(task: str) -> NoReturn:
 
         train.run(config, workdir)
 
-    launch_program(program, lambda config: check_task(config, task))
+    def check(config: Any) -> None:
+        check_task(config, task)
+        check_settings(config)
+
+    launch_program(program, check)
 
 
 def check_task(config: Any, task: str) -> None:

@@ -8,14 +8,13 @@ from typing import Any
 
 import jax
 
+from biobert_jax.configuration.defaults import defaults
 from biobert_jax.errors import TrainingError
 from biobert_jax.interop.checkpoint import Checkpoint
 from biobert_jax.interop.load import initial_params, load_checkpoint
 from biobert_jax.interop.workdir import read_workdir
 from biobert_jax.models import attention
 from biobert_jax.models.config import BertConfig, Compute
-from biobert_jax.models.dropout import GENERATORS
-from biobert_jax.models.encoder import REMAT_POLICIES
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 from biobert_jax.text.wordpiece_trainer import train_vocabulary
 
@@ -71,8 +70,7 @@ def start(config: Any, training_texts: Callable[[], Iterable[str]]) -> Start:
 
     Raises:
       CheckpointError: `config.init` cannot be read.
-      TrainingError: `config.vocab` is not the vocabulary of that checkpoint; a setting of
-        `config.compute` has no such value.
+      TrainingError: `config.vocab` or `config.lowercase` is not that of the checkpoint.
     """
     sizes = config.model.to_dict()
     dropout = sizes.pop("dropout")
@@ -87,6 +85,12 @@ def start(config: Any, training_texts: Callable[[], Iterable[str]]) -> Start:
                 f"({given.vocab_size} and {tokenizer.vocab_size} pieces). A checkpoint brings its "
                 "own; leave config.vocab out"
             )
+        if config.lowercase and not tokenizer.lowercase:
+            raise TrainingError(
+                f"config.lowercase is True, and {config.init} is cased. A checkpoint brings its "
+                "casing; leave config.lowercase out"
+            )
+        _warn_of_other_sizes(config.init, sizes, checkpoint.config)
         architecture = dataclasses.replace(checkpoint.config, **rates)
         return Start(checkpoint, architecture, tokenizer, compute(config))
     vocabulary = config.vocab or train_vocabulary(
@@ -95,6 +99,18 @@ def start(config: Any, training_texts: Callable[[], Iterable[str]]) -> Start:
     tokenizer = WordPieceTokenizer.from_vocabulary(vocabulary, config.lowercase)
     architecture = BertConfig(vocab_size=tokenizer.vocab_size, **sizes, **rates)
     return Start(None, architecture, tokenizer, compute(config))
+
+
+def _warn_of_other_sizes(init: str, sizes: dict[str, Any], checkpoint: BertConfig) -> None:
+    """Logs which sizes of config.model are not used; the defaults are not worth a line."""
+    usual = defaults().model
+    unused = [
+        f"{name}={size} ({getattr(checkpoint, name)} there)"
+        for name, size in sizes.items()
+        if size not in (getattr(checkpoint, name), usual.get(name))
+    ]
+    if unused:
+        logger.warning("not used, since %s has its own: config.model.%s", init, ", ".join(unused))
 
 
 @functools.lru_cache(maxsize=1)
@@ -109,20 +125,8 @@ def compute(config: Any, platform: str | None = None) -> Compute:
     Args:
       config: compute, model.
       platform: as of `platform_here`, which is the default.
-
-    Raises:
-      TrainingError: a setting has no such value.
     """
     options = Compute(**config.compute)
-    for name, allowed in (
-        ("attention", ("auto", *attention.IMPLEMENTATIONS)),
-        ("dropout", GENERATORS),
-        ("remat", REMAT_POLICIES),
-    ):
-        if (value := getattr(options, name)) not in allowed:
-            raise TrainingError(
-                f"config.compute.{name} is {value!r}; expected one of {', '.join(allowed)}"
-            )
     platform = platform or platform_here()
     if options.unroll < 0:
         # Without a loop XLA sees that what is to be computed again still exists, and keeps it.

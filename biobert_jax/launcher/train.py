@@ -9,6 +9,7 @@ import jax
 
 from biobert_jax.errors import TrainingError
 from biobert_jax.launcher import start
+from biobert_jax.launcher.checks import check_devices, check_settings
 from biobert_jax.tasks import registry
 from biobert_jax.tasks.preparation import Prepared
 from biobert_jax.training.run import train_and_evaluate
@@ -37,7 +38,13 @@ def train(config: Any, workdir: Path) -> Results | None:
 
     Returns:
       What results.json says; None where SIGTERM ended the run early.
+
+    Raises:
+      UserError: a setting has no such value, the data or the checkpoint cannot be read, or training
+        cannot continue.
     """
+    check_settings(config)
+    check_devices(config)
     start.load.cache_clear()  # a checkpoint may have changed since the last run of this process
     entry = registry.find(config.task)
     folds = registry.resolve(entry.folds)(config) if entry.folds else ()

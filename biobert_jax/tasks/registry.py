@@ -1,16 +1,15 @@
 """The tasks, by `config.task`: what prepares, prints and uses each of them.
 
-Functions are named "module:function" and imported when they are called, so that a command answers
+They are named "module:name" and imported when they are used, so that a command answers
 --help at once, and so that no task has to know of checkpoints, tables or inference.
 
-A new task is a reader in datasets/, a task in tasks/ with its `prepare`, a config,
-and an entry here.
+A new task is a reader in datasets/, a task in tasks/ with its `prepare`, its
+settings in configuration/, and an entry here.
 """
 
 import dataclasses
 import difflib
 import importlib
-from collections.abc import Callable
 from typing import Any
 
 from biobert_jax.errors import TrainingError
@@ -23,7 +22,8 @@ class Entry:
     Attributes:
       command: the name of its entry point (python -m experiments.NAME) and of its configs' folder.
       summary: one line for help texts.
-      prepare: (config, start) -> Prepared; see `tasks.preparation`.
+      schema: its settings; see `configuration.schema.Schema`.
+      prepare: (config, start_from) -> Prepared; see `tasks.preparation`.
       print_scores: prints what results.json says.
       use: makes a checkpoint of the task ready for inference; empty: only its encoder is of use.
       folds: config -> the numbers of the folds to run; empty: the task's data sets have none.
@@ -32,6 +32,7 @@ class Entry:
 
     command: str
     summary: str
+    schema: str
     prepare: str
     print_scores: str
     use: str = ""
@@ -43,6 +44,7 @@ TASKS = {
     "ner": Entry(
         "ner",
         "named entity recognition",
+        schema="biobert_jax.configuration.ner:SCHEMA",
         prepare="biobert_jax.tasks.ner:prepare",
         print_scores="biobert_jax.reports.tables:print_ner_scores",
         use="biobert_jax.inference.annotate:make_annotator",
@@ -50,6 +52,7 @@ TASKS = {
     "relation": Entry(
         "relation",
         "relation extraction",
+        schema="biobert_jax.configuration.relation:SCHEMA",
         prepare="biobert_jax.tasks.relation:prepare",
         print_scores="biobert_jax.reports.tables:print_relation_scores",
         use="biobert_jax.inference.relations:make_classifier",
@@ -58,6 +61,7 @@ TASKS = {
     "qa": Entry(
         "qa",
         "question answering",
+        schema="biobert_jax.configuration.qa:SCHEMA",
         prepare="biobert_jax.tasks.qa.prepare:prepare",
         print_scores="biobert_jax.reports.tables:print_qa_scores",
         use="biobert_jax.inference.answer:make_answerer",
@@ -65,6 +69,7 @@ TASKS = {
     "pretraining": Entry(
         "pretrain",
         "pre-training",
+        schema="biobert_jax.configuration.pretraining:SCHEMA",
         prepare="biobert_jax.tasks.pretraining.prepare:prepare",
         print_scores="biobert_jax.reports.tables:print_pretraining_scores",
         compile_only="biobert_jax.launcher.compile_only:run",
@@ -87,7 +92,7 @@ def find(task: str) -> Entry:
     )
 
 
-def resolve(name: str) -> Callable[..., Any]:
-    """Imports a function that is named "module:function"."""
-    module, _, function = name.partition(":")
-    return getattr(importlib.import_module(module), function)
+def resolve(name: str) -> Any:
+    """Imports what an entry names, "module:name"."""
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)

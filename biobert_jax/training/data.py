@@ -80,11 +80,6 @@ def _streamed(
     config: ml_collections.ConfigDict, task: Task, stream: Stream, mesh: Mesh
 ) -> TrainingData:
     rows, total_steps = config.batch.rows, config.train.steps
-    if rows < 1 or total_steps < 1:
-        raise TrainingError(
-            f"config.batch.rows is {rows} and config.train.steps {total_steps}; this task reads "
-            "without end and needs both"
-        )
     shards = row_shards(mesh)
     if rows % shards:
         raise TrainingError(
@@ -108,7 +103,7 @@ def _streamed(
         rows * config.batch.row_length,
         total_steps,
     )
-    batches = row_streams.batches(dataset, share, config.loader.workers)
+    batches = row_streams.batches(dataset, share, config.loader.workers, config.loader.prefetch)
     return TrainingData(batches, rows, total_steps, micro_batches)
 
 

@@ -51,7 +51,6 @@ def train_and_evaluate(
       DataError: there are no training examples, or too few for `train.steps`.
       KeyboardInterrupt: Ctrl-C ended the run early, after a save.
     """
-    check_config(config)
     workdirs.prepare(workdir, config)
     mesh = make_mesh(mesh_sizes(config))
     with jax.set_mesh(mesh), Run(config, task, mesh, training_data(config, task, mesh)) as run:
@@ -297,24 +296,6 @@ def open_checkpoints(workdir: Path, config: ml_collections.ConfigDict) -> Checkp
 def falls_on(step: int, every: int) -> bool:
     """Whether a step is a multiple of `every`; 0: never."""
     return bool(every) and step % every == 0
-
-
-def check_config(config: ml_collections.ConfigDict) -> None:
-    """Raises TrainingError for settings that have no such value."""
-    for name, value, allowed in (
-        ("compute.dtype", config.compute.dtype, ("float32", "bfloat16")),
-        ("train.select", config.train.select, ("last", "best")),
-        ("optimizer.name", config.optimizer.name, ("bert", "adamw")),
-    ):
-        if value not in allowed:
-            raise TrainingError(f"config.{name} is {value!r}; expected one of {', '.join(allowed)}")
-    for name, value in (
-        ("train.epochs", config.train.epochs),
-        ("batch.eval_rows", config.batch.eval_rows),
-        ("log_every", config.log_every),
-    ):
-        if value < 1:
-            raise TrainingError(f"config.{name} is {value}; expected at least 1")
 
 
 def check_finite(metrics: Mapping[str, Any], where: str, checkpoints: Checkpoints) -> None:

@@ -17,7 +17,7 @@ import ml_collections
 
 from biobert_jax.errors import TrainingError
 
-MAY_CHANGE = ("log_every", "checkpoint", "loader", "profile", "distributed", "mesh")
+MAY_CHANGE = ("log_every", "checkpoint", "loader", "distributed", "mesh", "search_space")
 """Parts of a config that change nothing about the result: a run may go on with other values."""
 
 

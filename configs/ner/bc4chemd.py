@@ -7,7 +7,7 @@ Published for BioBERT v1.1, entity F1: 92.36 (the article), 91.15 (biobert-pytor
 Not measured here: no BioBERT weights were at hand. What was measured is in docs/results.md.
 """
 
-from configs.ner.common import ner
+from biobert_jax.configuration.ner import ner
 
 
 def get_config(variant: str = ""):

@@ -6,7 +6,7 @@
 No published entity F1 to compare with was confirmed; docs/results.md has what was measured.
 """
 
-from configs.ner.common import ner
+from biobert_jax.configuration.ner import ner
 
 
 def get_config(variant: str = ""):

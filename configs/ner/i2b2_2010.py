@@ -8,7 +8,7 @@ The files need a data use agreement; without them the command says where to put 
 No published entity F1 to compare with was confirmed; docs/results.md has what was measured.
 """
 
-from configs.ner.common import ner
+from biobert_jax.configuration.ner import ner
 
 
 def get_config(variant: str = ""):

@@ -7,7 +7,7 @@ Published for BioBERT v1.1, entity F1: 88.08 (biobert-pytorch).
 Not measured here: no BioBERT weights were at hand. What was measured is in docs/results.md.
 """
 
-from configs.ner.common import ner
+from biobert_jax.configuration.ner import ner
 
 
 def get_config(variant: str = ""):

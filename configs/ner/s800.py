@@ -8,7 +8,7 @@ No BioBERT weights were at hand. Measured with a six-layer general encoder (docs
 64.52, one seed, 18 minutes on two CPU cores.
 """
 
-from configs.ner.common import ner
+from biobert_jax.configuration.ner import ner
 
 
 def get_config(variant: str = ""):

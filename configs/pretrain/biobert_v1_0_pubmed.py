@@ -11,7 +11,7 @@ paper's 8 V100.
 The variant `debug` runs in seconds.
 """
 
-from configs.pretrain.common import FIGURE_3, pretraining
+from biobert_jax.configuration.pretraining import FIGURE_3, pretraining
 
 
 def get_config(variant: str = ""):

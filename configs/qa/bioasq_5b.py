@@ -12,7 +12,7 @@ Recalled for BioBERT v1.1 in the article, not confirmed: strict 46.00, lenient 6
 Not measured here: no BioBERT weights were at hand. What was measured is in docs/results.md.
 """
 
-from configs.qa.common import qa
+from biobert_jax.configuration.qa import qa
 
 
 def get_config(variant: str = ""):

@@ -8,7 +8,7 @@ unless dataset.train names BioASQ's own training file (training7b.json, after re
 of the training questions validates.
 """
 
-from configs.qa.common import qa
+from biobert_jax.configuration.qa import qa
 
 
 def get_config(variant: str = ""):

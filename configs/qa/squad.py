@@ -11,7 +11,7 @@ Published for BioBERT v1.1, no score of its own on SQuAD; BERT base (Devlin et a
 Not measured here: no BERT or BioBERT weights were at hand. What was measured is in docs/results.md.
 """
 
-from configs.qa.common import qa
+from biobert_jax.configuration.qa import qa
 
 
 def get_config(variant: str = ""):

@@ -10,7 +10,7 @@ Published for BioBERT v1.1, micro F1 over the five classes: 76.17 (elsewhere tha
 Not measured here: no BioBERT weights were at hand. What was measured is in docs/results.md.
 """
 
-from configs.relation.common import relation
+from biobert_jax.configuration.relation import relation
 
 
 def get_config(variant: str = ""):

@@ -10,7 +10,7 @@ Published for BioBERT v1.1, F1 of the positive class: 82.37 (elsewhere than in t
 Not measured here: no BioBERT weights were at hand. What was measured is in docs/results.md.
 """
 
-from configs.relation.common import relation
+from biobert_jax.configuration.relation import relation
 
 
 def get_config(variant: str = ""):

@@ -97,8 +97,8 @@ def settings(ner_folder) -> Callable[..., dict]:
 @pytest.fixture(scope="session")
 def run(settings):
     """Returns a function that runs experiments.ner in this process."""
+    from biobert_jax.configuration.ner import ner
     from biobert_jax.launcher import train
-    from configs.ner.common import ner
 
     def run_here(workdir: Path, changes=()) -> None:
         config = ner("ncbi_disease", "")

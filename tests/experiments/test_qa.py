@@ -14,8 +14,8 @@ SCORED = {"factoid": factoid_scores, "list": list_scores, "yesno": yesno_scores}
 @pytest.fixture(scope="module")
 def run_qa():
     """Returns a function that runs a shrunk debug config in this process."""
+    from biobert_jax.configuration.qa import qa
     from biobert_jax.launcher import train
-    from configs.qa.common import qa
 
     def run_here(workdir, dataset, kind, **changes):
         config = qa(dataset, kind, "debug")

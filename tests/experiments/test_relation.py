@@ -23,8 +23,8 @@ TINY = {
 @pytest.fixture(scope="module")
 def run_relation():
     """Returns a function that runs experiments.relation in this process."""
+    from biobert_jax.configuration.relation import relation
     from biobert_jax.launcher import train
-    from configs.relation.common import relation
 
     def run_here(dataset, workdir, **changes):
         config = relation(dataset, "debug")

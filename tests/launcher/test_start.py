@@ -2,8 +2,8 @@
 
 import pytest
 
+from biobert_jax.configuration.defaults import defaults
 from biobert_jax.launcher import start
-from configs.common import defaults
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 import ml_collections
 import pytest
 
+from biobert_jax.configuration.schema import Schema
 from biobert_jax.errors import TrainingError
 from biobert_jax.launcher.flags import check_task
 from biobert_jax.tasks import registry
@@ -19,9 +20,10 @@ def test_every_function_exists(task):
     names = [
         value
         for field, value in dataclasses.asdict(entry).items()
-        if field not in ("command", "summary") and value
+        if field not in ("command", "summary", "schema") and value
     ]
     assert all(callable(registry.resolve(name)) for name in names)
+    assert isinstance(registry.resolve(entry.schema), Schema)
     assert (REPOSITORY / "experiments" / f"{entry.command}.py").is_file()
     assert (REPOSITORY / "configs" / entry.command).is_dir()
 

@@ -6,8 +6,8 @@ import numpy as np
 import optax
 import pytest
 
+from biobert_jax.configuration.defaults import defaults
 from biobert_jax.training.optimizer import bert_schedule, decayed, make_optimizer
-from configs.common import defaults
 
 SHAPES = {
     "encoder": {

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from jax.sharding import AbstractMesh, PartitionSpec
 
+from biobert_jax.configuration.defaults import SHARDING_RULES, defaults
 from biobert_jax.errors import TrainingError
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import PretrainingModel
@@ -23,7 +24,6 @@ from biobert_jax.training.sharding import (
     to_devices,
 )
 from biobert_jax.training.step import abstract_state, make_init
-from configs.common import SHARDING_RULES, defaults
 
 MESHES = [(8, 1, 1), (1, 8, 1), (2, 2, 2), (1, 2, 4)]
 BASE = BertConfig()

@@ -5,10 +5,12 @@ from typing import Any
 
 from biobert_jax.corpora import mixture
 from biobert_jax.corpora.store import ShardedCorpus
+from biobert_jax.errors import SettingError
 from biobert_jax.models.heads import PretrainingModel
 from biobert_jax.tasks.preparation import Prepared, Starter
 from biobert_jax.tasks.pretraining.instances import InstanceOptions
 from biobert_jax.tasks.pretraining.task import PretrainingTask, subset
+from biobert_jax.text.wordpiece import load_vocabulary
 
 
 def prepare(config: Any, start_from: Starter) -> Prepared:
@@ -27,8 +29,7 @@ def prepare(config: Any, start_from: Starter) -> Prepared:
     folders = [folder for folder, _ in config.dataset.corpora]
     weights = [weight for _, weight in config.dataset.corpora] or [1.0]
     if folders and config.init == "random":
-        config.vocab = str(Path(folders[0]) / "vocab.txt")
-        config.lowercase = ShardedCorpus(folders[0]).lowercase
+        _take_vocabulary(config, ShardedCorpus(folders[0]), Path(folders[0]))
     start = start_from(mixture.generated_texts)
     corpora = mixture.open_corpora(folders, start.tokenizer)
     corpora = corpora or [mixture.generated_corpus(start.tokenizer)]
@@ -57,3 +58,19 @@ def _names(folders: list[str]) -> list[str]:
     """The last parts of the folders' names, or the whole ones if two end alike."""
     last = [Path(folder).name for folder in folders]
     return last if len(set(last)) == len(last) else folders
+
+
+def _take_vocabulary(config: Any, corpus: ShardedCorpus, folder: Path) -> None:
+    """Sets the config's vocabulary to that of a corpus; refuses another one that a user named."""
+    own = str(folder / "vocab.txt")
+    if config.vocab and list(load_vocabulary(config.vocab)) != list(corpus.vocabulary):
+        raise SettingError(
+            f"config.vocab: {config.vocab} is not the vocabulary of {folder}, whose shards hold "
+            "numbers of its own pieces. Leave config.vocab out, or build the corpus with that file"
+        )
+    if config.lowercase and not corpus.lowercase:
+        raise SettingError(
+            f"config.lowercase is True, and {folder} was built cased. Leave config.lowercase out, "
+            "or build the corpus with --lowercase"
+        )
+    config.vocab, config.lowercase = own, corpus.lowercase

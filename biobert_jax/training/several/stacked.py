@@ -32,7 +32,7 @@ from biobert_jax.training.data import (
 from biobert_jax.training.evaluator import Evaluator
 from biobert_jax.training.metrics import Writers
 from biobert_jax.training.optimizer import make_optimizer, optimizer_of, schedule_numbers
-from biobert_jax.training.run import Run, check_config, check_saveable
+from biobert_jax.training.run import Run, check_saveable
 from biobert_jax.training.sharding import make_mesh
 from biobert_jax.training.step import Program, TrainState, make_init, make_train_step
 
@@ -73,12 +73,11 @@ def train_trials(
       after a save.
 
     Raises:
-      TrainingError: a setting that trials cannot have; trials of different shapes; the loss of one
-        is not finite.
+      TrainingError: several processes; trials of different shapes; the loss of one is not finite.
       DataError: a trial has no training examples, or too few for `train.steps`.
     """
-    check_config(config)
-    _check_settings(config)
+    if jax.process_count() > 1:
+        raise TrainingError("config.trials runs on one process; there are several")
     _check_shapes(trials)
     workdirs.prepare(workdir, config)
     for trial in trials:
@@ -249,24 +248,6 @@ def _one_step(state: TrainState, mesh: Mesh) -> TrainState:
         else jax.device_put(jnp.max(state.step), whole)
     )
     return TrainState(step, state.params, {"steps": state.step, "own": state.opt_state})
-
-
-def _check_settings(config: Config) -> None:
-    for name, value, expected in (
-        ("train.select", config.train.select, "last"),
-        ("train.evaluate_every", config.train.evaluate_every, 0),
-        ("train.micro_batch", config.train.micro_batch, "all"),
-        ("mesh.fsdp", config.mesh.fsdp, 1),
-        ("mesh.tensor", config.mesh.tensor, 1),
-        ("checkpoint.keep_steps", config.checkpoint.keep_steps, ()),
-    ):
-        if value != expected:
-            raise TrainingError(
-                f"config.{name} is {value!r} and config.trials asks for several runs in one; "
-                f"trials need {expected!r} there, or run them one by one"
-            )
-    if jax.process_count() > 1:
-        raise TrainingError("config.trials runs on one process; there are several")
 
 
 def _check_shapes(trials: Sequence[Trial]) -> None:

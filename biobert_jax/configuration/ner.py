@@ -1,8 +1,50 @@
-"""What the nine NER experiments share."""
+"""Settings of named entity recognition."""
+
+from typing import Any
 
 import ml_collections
 
-from configs.common import defaults, shrink
+from biobert_jax.configuration.defaults import defaults, shrink
+from biobert_jax.configuration.schema import Schema, one_of, switch, text, whole
+from biobert_jax.configuration.settings import windows_fit
+
+SPECIALS = 2  # [CLS] and [SEP]
+
+
+def windows_overlap(config: Any) -> str | None:
+    room = config.windows.max_length - SPECIALS
+    if config.windows.overlap >= room:
+        return (
+            f"config.windows.overlap is {config.windows.overlap}; expected less than "
+            f"windows.max_length - {SPECIALS} = {room}, or windows would not advance"
+        )
+    return None
+
+
+def selection_is_unseen(config: Any) -> str | None:
+    if config.train.select == "best" and config.dataset.train_on == "train+devel":
+        return (
+            "config.train.select is 'best' and config.dataset.train_on 'train+devel': a state "
+            "would be selected by sentences that it was trained on. Set train_on=train, or "
+            "select=last"
+        )
+    return None
+
+
+SCHEMA = Schema(
+    {
+        "task": one_of("ner"),
+        "dataset.name": text("of the data set", empty=False),
+        "dataset.path": text("a folder"),
+        "dataset.train_on": one_of("train", "train+devel"),
+        "dataset.scheme": one_of("BIO", "BIOES"),
+        "dataset.limit": whole(0, note="sentences per split; 0: all"),
+        "windows.max_length": whole(SPECIALS + 1, note="pieces"),
+        "windows.overlap": whole(0, note="pieces"),
+        "windows.truncate": switch(),
+    },
+    rules=(windows_fit, windows_overlap, selection_is_unseen),
+)
 
 
 def ner(dataset: str, variant: str) -> ml_collections.ConfigDict:

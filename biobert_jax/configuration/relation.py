@@ -1,8 +1,29 @@
-"""What the relation extraction experiments share."""
+"""Settings of relation extraction."""
 
 import ml_collections
 
-from configs.common import defaults, shrink
+from biobert_jax.configuration.defaults import defaults, shrink
+from biobert_jax.configuration.schema import Schema, Setting, one_of, several, switch, text, whole
+from biobert_jax.configuration.settings import windows_fit
+
+SCHEMA = Schema(
+    {
+        "task": one_of("relation"),
+        "dataset.name": text("of the data set", empty=False),
+        "dataset.path": text("a folder or an archive"),
+        "dataset.fold": Setting(
+            lambda value: value == "all" or (isinstance(value, str) and value.isdecimal()),
+            "'all' or the number of a fold as text",
+        ),
+        "dataset.marking": one_of("anonymise", "wrap"),
+        "dataset.scored": several(text(empty=False), "classes; (): all but 0 and false"),
+        "dataset.repeated": one_of("keep", "drop"),
+        "dataset.limit": whole(0, note="sentences per split; 0: all"),
+        "windows.max_length": whole(3, note="pieces"),
+        "windows.around_marks": switch(),
+    },
+    rules=(windows_fit,),
+)
 
 
 def relation(dataset: str, variant: str) -> ml_collections.ConfigDict:

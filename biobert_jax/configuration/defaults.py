@@ -1,4 +1,7 @@
-"""What the experiments of all tasks share; each config file changes what its result needs."""
+"""The default settings of all tasks; each file in configs/ changes what its result needs.
+
+`settings.py` has the values that each may have.
+"""
 
 import ml_collections
 
@@ -95,8 +98,7 @@ def defaults() -> ml_collections.ConfigDict:
 
     config.loader = ml_collections.ConfigDict()
     config.loader.threads = 2
-    config.loader.workers = 0  # processes, for pre-training; must divide a process's rows
-    config.loader.prefetch = 8
+    config.loader.prefetch = 8  # batches that are prepared ahead
 
     # Several processes; seconds. docs/clusters.md says what each is for.
     config.distributed = ml_collections.ConfigDict()

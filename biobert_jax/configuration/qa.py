@@ -1,8 +1,48 @@
-"""What the question answering experiments share."""
+"""Settings of question answering."""
+
+from typing import Any
 
 import ml_collections
 
-from configs.common import defaults, shrink
+from biobert_jax.configuration.defaults import defaults, shrink
+from biobert_jax.configuration.schema import Schema, number, one_of, text, whole
+from biobert_jax.configuration.settings import windows_fit
+
+SPECIALS = 3  # [CLS] and two [SEP]
+
+
+def windows_meet(config: Any) -> str | None:
+    windows = config.windows
+    room = windows.max_length - windows.max_question - SPECIALS
+    if windows.stride > room:
+        return (
+            f"config.windows.stride is {windows.stride}; expected 1 to max_length - max_question "
+            f"- {SPECIALS} = {room}, or pieces between two windows would go unread"
+        )
+    return None
+
+
+SCHEMA = Schema(
+    {
+        "task": one_of("qa"),
+        "dataset.name": text("of the data set", empty=False),
+        "dataset.path": text("a folder"),
+        "dataset.kind": one_of("span", "factoid", "list", "yesno"),
+        "dataset.train": text("a file"),
+        "dataset.test_passages": one_of("abstracts", "snippets"),
+        "dataset.validation_share": number(0, below=1, note="of the training questions"),
+        "dataset.split_seed": whole(),
+        "dataset.limit": whole(0, note="pairs of question and passage per split; 0: all"),
+        "windows.max_length": whole(SPECIALS + 2, note="pieces"),
+        "windows.stride": whole(1, note="pieces"),
+        "windows.max_question": whole(1, note="pieces"),
+        "decoding.n_best": whole(1),
+        "decoding.max_answer": whole(1, note="pieces"),
+        "decoding.top": whole(1, note="answers"),
+        "decoding.threshold": number(0, 1, note="a share of probability"),
+    },
+    rules=(windows_fit, windows_meet),
+)
 
 
 def qa(dataset: str, kind: str, variant: str) -> ml_collections.ConfigDict:

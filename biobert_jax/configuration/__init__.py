@@ -1,0 +1,1 @@
+"""Settings: their defaults per task, their types and ranges, and the check of both."""
