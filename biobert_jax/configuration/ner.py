@@ -39,6 +39,7 @@ SCHEMA = Schema(
         "dataset.train_on": one_of("train", "train+devel"),
         "dataset.scheme": one_of("BIO", "BIOES"),
         "dataset.limit": whole(0, note="sentences per split; 0: all"),
+        "dataset.train_limit": whole(0, note="of the training split alone; 0: all"),
         "windows.max_length": whole(SPECIALS + 1, note="pieces"),
         "windows.overlap": whole(0, note="pieces"),
         "windows.truncate": switch(),

@@ -65,7 +65,6 @@ SCHEMA = Schema(
     absent={
         "batch.sequences": "batch.rows is the batch size",
         "train.epochs": "train.steps is the length of training",
-        "loader.threads": "loader.workers make rows",
     },
     rules=(rows_fit, trials_read_planned_batches),
 )

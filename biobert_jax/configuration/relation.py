@@ -19,6 +19,7 @@ SCHEMA = Schema(
         "dataset.scored": several(text(empty=False), "classes; (): all but 0 and false"),
         "dataset.repeated": one_of("keep", "drop"),
         "dataset.limit": whole(0, note="sentences per split; 0: all"),
+        "dataset.train_limit": whole(0, note="of the training split alone; 0: all"),
         "windows.max_length": whole(3, note="pieces"),
         "windows.around_marks": switch(),
     },

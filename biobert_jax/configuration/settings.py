@@ -102,6 +102,7 @@ SETTINGS = {
     "optimizer.b1": number(0, below=1),
     "optimizer.b2": number(0, below=1),
     "optimizer.eps": number(above=0),
+    "optimizer.freeze_encoder_steps": whole(0, note="in which the heads alone learn"),
     "checkpoint.every": whole(0, note="steps; 0: at the end only"),
     "checkpoint.keep_last": whole(1),
     "checkpoint.keep_best": whole(0),

@@ -14,7 +14,8 @@ from ml_collections import config_flags
 from rich.console import Console
 from rich.table import Table
 
-from biobert_jax.errors import report_errors
+from biobert_jax.errors import SettingError, report_errors
+from biobert_jax.launcher.checks import check_settings
 from biobert_jax.launcher.flags import _parse
 from biobert_jax.sweeps.execute import Sweep, run_sweep
 from biobert_jax.sweeps.executors import Executor, Local, Ray
@@ -91,14 +92,15 @@ def config_of(run: SweepRun, settings: Mapping[str, Any]) -> Any:
     """The config of a run.
 
     Raises:
-      SweepError: there is no such config file, or it has no such setting.
+      SweepError: there is no such config file, or a setting is unknown or out of range.
     """
     path, variant = config_file(run)
     try:
         config = load(path).get_config(variant)
         config.lock()
         config.update_from_flattened_dict(dict(settings))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        check_settings(config)
+    except (AttributeError, KeyError, TypeError, ValueError, SettingError) as error:
         reason = " ".join(str(error).split())
         raise SweepError(f"sweep: {run.name} ({run.config}): {reason}") from error
     return config

@@ -19,7 +19,9 @@ from biobert_jax.launcher.checks import check_settings
 from biobert_jax.tasks import registry
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-FILES = sorted((REPOSITORY / "configs").glob("*/*.py"))
+FILES = sorted(
+    path for path in (REPOSITORY / "configs").glob("*/*.py") if path.parent.name != "sweeps"
+)
 VARIANTS = ("", "debug", "search")
 BUILDERS = {
     "ner": lambda: ner("ncbi_disease", ""),
@@ -195,7 +197,7 @@ BAD = [
     ("pretraining", {"batch.rows": 0}, "config.batch.rows is 0"),
     ("pretraining", {"train.steps": 0}, "config.train.steps is 0"),
     ("pretraining", {"train.epochs": 3}, "has no effect for this task; train.steps is the length"),
-    ("pretraining", {"loader.threads": 4}, "has no effect for this task; loader.workers make rows"),
+    ("pretraining", {"batch.sequences": 4}, "has no effect for this task; batch.rows is the batc"),
     ("pretraining", {"trials.seeds": (1, 2), "train.evaluate_every": 0}, "pre-training has none"),
     (
         "pretraining",
