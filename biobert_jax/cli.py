@@ -16,6 +16,7 @@ from typing import NamedTuple, NoReturn
 from biobert_jax.corpora import commands as corpora
 from biobert_jax.errors import DEBUG, PrintableFormatter, printable, report_errors
 from biobert_jax.inference import commands as inference
+from biobert_jax.reports import commands as reports
 
 
 class Command(NamedTuple):
@@ -202,6 +203,8 @@ COMMANDS = (
     ),
     Command("embed", "writes vectors of texts", inference.declare_embed, inference.embed),
     Command("convert", "writes a model in another form", declare_convert, convert),
+    Command("results", "collects runs into a table", reports.declare_results, reports.results),
+    Command("compare", "tells systems apart from chance", reports.declare_compare, reports.compare),
     Command("corpus build", "makes shards of documents", corpora.declare_build, corpora.build),
     Command("corpus stats", "counts beside the paper's", corpora.declare_stats, corpora.stats),
     Command(

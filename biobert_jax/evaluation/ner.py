@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from biobert_jax.errors import DataError, at
+from biobert_jax.files import read_lines
 
 BARE_TYPE = "entity"  # what the entities of bare B and I tags are called in `per_type`
 
@@ -127,21 +128,20 @@ def read_predictions(path: str | Path) -> Predictions:
     """Reads what `write_predictions` wrote.
 
     Raises:
-      DataError: a line does not have three columns.
+      DataError: a line does not have three columns; the file cannot be read.
     """
     sentences: list[list[list[str]]] = [[]]
-    with Path(path).open(encoding="utf-8", newline="\n") as file:
-        for number, line in enumerate(file, start=1):
-            columns = line.rstrip("\r\n").split(" ")
-            if columns == [""]:
-                sentences.append([])
-            elif len(columns) == 3:
-                sentences[-1].append(columns)
-            else:
-                raise DataError(
-                    f"{at(path, number)}: found {len(columns)} columns; expected three, `token "
-                    "gold predicted`, separated by one blank. Write the predictions again."
-                )
+    for number, line in read_lines(path):
+        columns = line.split(" ")
+        if columns == [""]:
+            sentences.append([])
+        elif len(columns) == 3:
+            sentences[-1].append(columns)
+        else:
+            raise DataError(
+                f"{at(path, number)}: found {len(columns)} columns; expected three, `token "
+                "gold predicted`, separated by one blank. Write the predictions again."
+            )
     rows = [sentence for sentence in sentences if sentence]
     return Predictions(*([[row[i] for row in sentence] for sentence in rows] for i in range(3)))
 

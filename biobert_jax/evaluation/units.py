@@ -5,12 +5,10 @@ of the sums of right answers and of questions. So a test set as a table of count
 gives the score of any resample of it by adding rows up, without tagging or matching anything again.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-
-from biobert_jax.evaluation import qa
 
 Measure = Callable[[np.ndarray], np.ndarray]
 """From sums [..., K] to scores [...], 0-100; the same for any multiple of the sums."""
@@ -130,28 +128,6 @@ def yesno_counts(gold: Sequence[str], predicted: Sequence[str]) -> np.ndarray:
     """[N, 3] right as yes, right as no, wrong; see `evaluation.qa.yesno_scores`."""
     rows = [(g == p == "yes", g == p == "no", g != p) for g, p in zip(gold, predicted, strict=True)]
     return np.array(rows, np.float64).reshape(-1, 3)
-
-
-def question_values(
-    kind: str, gold: Mapping[str, object], predicted: Mapping[str, object]
-) -> dict[str, dict[str, float]]:
-    """The measures (0-1) of each question, whose means are the scores of `evaluation.qa`.
-
-    Args:
-      kind: `span` (SQuAD), `factoid` or `list`.
-      gold, predicted: as in `qa.squad_scores`, `qa.factoid_scores` and `qa.list_scores`.
-    """
-    score = {"span": qa.squad_scores, "factoid": qa.factoid_scores, "list": qa.list_scores}[kind]
-    out = {}
-    for question, answers in gold.items():
-        own = {question: predicted[question]} if question in predicted else {}
-        values = score({question: answers}, own)
-        out[question] = {
-            name: value / 100
-            for name, value in values.items()
-            if name not in ("questions", "unanswered")
-        }
-    return out
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from biobert_jax.evaluation import ner, qa, relation, units
+from biobert_jax.evaluation.questions import answered
 
 
 def tags(random, sentences):
@@ -40,15 +41,15 @@ def test_questions_have_the_measures_whose_means_are_the_scores():
     gold = {"1": [["BRCA1", "brca 1"]], "2": [["p53"], ["MDM2"]], "3": [["IL-2"]]}
     found = {"1": ["x", "brca 1"], "2": ["P53", "MDM2", "y"]}
     for kind, score in (("factoid", qa.factoid_scores), ("list", qa.list_scores)):
-        values = units.question_values(kind, gold, found)
+        questions = answered(kind, {"1": gold}, found)
         for name, expected in score(gold, found).items():
-            sums = units.question_counts([v[name] for v in values.values()]).sum(0)
+            sums = units.question_counts([q.values[name] for q in questions]).sum(0)
             assert units.mean(sums) == pytest.approx(expected)
     spans = {"1": ["a gene"], "2": ["the p53 protein"]}
     answers = {"1": "gene", "2": "p53"}
-    values = units.question_values("span", spans, answers)
-    assert set(values["1"]) == {"exact_match", "f1"}
-    assert np.mean([100 * v["f1"] for v in values.values()]) == pytest.approx(
+    questions = answered("span", {"": spans}, answers)
+    assert set(questions[0].values) == {"exact_match", "f1"}
+    assert np.mean([100 * q.values["f1"] for q in questions]) == pytest.approx(
         qa.squad_scores(spans, answers)["f1"]
     )
 

@@ -13,6 +13,7 @@ from biobert_jax.datasets.bioasq import find_answers, question_id, write_submiss
 from biobert_jax.datasets.qa import QaSplits
 from biobert_jax.datasets.squad import Question
 from biobert_jax.evaluation import qa as evaluation
+from biobert_jax.evaluation.questions import answered, write_questions
 from biobert_jax.input.packing import IGNORED, Example, Feature
 from biobert_jax.models.heads import SpanClassifier, gather_positions
 from biobert_jax.tasks.protocol import Arrays
@@ -182,6 +183,9 @@ class QaTask:
         if directory is not None:
             _write_json(directory / f"{split}.json", predicted)
         gold = {q.id: [answer.text for answer in q.answers] for q in questions if q.answers}
+        if directory is not None:
+            path = directory / f"{split}_questions.jsonl"
+            write_questions(path, answered("span", {"": gold}, predicted))
         return evaluation.squad_scores(gold, predicted)
 
     def _evaluate_bioasq(self, split, questions, found, directory):
@@ -205,6 +209,8 @@ class QaTask:
         if directory is not None:
             name = "bioasq.json" if split == "test" else f"bioasq_{split}.json"
             write_submission(directory / name, self._kind, answers)
+            path = directory / f"{split}_questions.jsonl"
+            write_questions(path, answered(self._kind, batches, answers))
         return results
 
 

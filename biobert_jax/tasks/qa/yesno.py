@@ -10,6 +10,7 @@ import numpy as np
 from biobert_jax.datasets.bioasq import question_id, write_submission
 from biobert_jax.datasets.qa import QaSplits
 from biobert_jax.evaluation.qa import yesno_scores
+from biobert_jax.evaluation.questions import answered, write_questions
 from biobert_jax.input.packing import IGNORED, Example, Feature
 from biobert_jax.models.heads import SequenceClassifier
 from biobert_jax.tasks.losses import count_labels, cross_entropy_sum
@@ -56,6 +57,7 @@ class YesNoTask:
             "label": Feature("sequence", pad=IGNORED),
         }
         self.model, self.card = model, card
+        self._batches = splits.gold
         self._gold = {
             split: {id_: answer for batch in batches.values() for id_, answer in batch.items()}
             for split, batches in splits.gold.items()
@@ -106,6 +108,8 @@ class YesNoTask:
         if directory is not None:
             name = "bioasq.json" if split == "test" else f"bioasq_{split}.json"
             write_submission(directory / name, "yesno", answers)
+            path = directory / f"{split}_questions.jsonl"
+            write_questions(path, answered("yesno", self._batches[split], answers))
         always = yesno_scores(gold, dict.fromkeys(gold, "yes"))
         return yesno_scores(gold, answers) | {
             "questions": len(gold),

@@ -1,0 +1,145 @@
+"""Which runs belong together: the seeds of one method on one set, and what to call them."""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from biobert_jax.errors import DataError
+from biobert_jax.evaluation.significance import Summary, summarise
+from biobert_jax.reports.runs import Run, label_of_init, settings
+
+MEASURES = {
+    "precision": "P",
+    "recall": "R",
+    "f1": "F1",
+    "exact_match": "EM",
+    "strict_accuracy": "S",
+    "lenient_accuracy": "L",
+    "mrr": "MRR",
+    "accuracy": "Acc",
+    "macro_f1": "macro F1",
+    "pearson": "Pearson",
+    "spearman": "Spearman",
+    "mlm_loss": "MLM loss",
+    "mlm_accuracy": "MLM acc",
+    "nsp_accuracy": "NSP acc",
+}
+"""What scores are called in results.json and in tables, in the tables' order."""
+
+_MAIN = ("mrr", "macro_f1", "f1", "accuracy", "spearman", "pearson", "mlm_loss")
+_LOWER_IS_BETTER = ("mlm_loss",)
+
+
+class System(NamedTuple):
+    """A method on a set.
+
+    Attributes:
+      label: what it is called: its name or its `config.init`, and settings where those differ.
+      task, dataset: of its runs.
+      runs: one for each seed, by seed.
+    """
+
+    label: str
+    task: str
+    dataset: str
+    runs: tuple[Run, ...]
+
+    def measures(self, split: str) -> list[str]:
+        """The measures that all runs have on a split, in the order of MEASURES."""
+        shared = set.intersection(*(set(run.scores(split)) for run in self.runs))
+        return [name for name in MEASURES if name in shared]
+
+    def main_measure(self, split: str) -> str | None:
+        """The measure that its task is judged by."""
+        if self.task in ("ner", "relation"):
+            return "f1" if "f1" in self.measures(split) else None
+        return next((name for name in _MAIN if name in self.measures(split)), None)
+
+    def values(self, measure: str, split: str) -> list[float]:
+        """The score of each run."""
+        return [float(run.scores(split)[measure]) for run in self.runs]
+
+    def summary(self, measure: str, split: str) -> Summary:
+        return summarise(self.values(measure, split))
+
+    def split(self, asked: str) -> str:
+        """The split to report: pre-training has held-out documents only, as `validation`."""
+        return "validation" if self.task == "pretraining" else asked
+
+
+def systems(runs: Sequence[Run]) -> list[System]:
+    """Groups runs of one method and set, in the order in which they were found.
+
+    Raises:
+      DataError: two runs of a method have one seed.
+    """
+    own = {run.path: settings(run) for run in runs}
+    groups: dict[Any, list[Run]] = {}
+    for run in runs:
+        key = (run.task, run.dataset, run.name, _frozen(own[run.path]))
+        groups.setdefault(key, []).append(run)
+    short = _short_names(runs)
+    out = []
+    for (task, dataset, name, _), together in groups.items():
+        together.sort(key=lambda run: run.seed)
+        for first, second in itertools.pairwise(together):
+            if first.seed == second.seed:
+                raise DataError(
+                    f"{first.path} and {second.path}: the same settings, set and seed "
+                    f"{first.seed}; a run counts once. Leave one of them out"
+                )
+        base = name or short[_init(together[0])]
+        alike = [
+            other[0]
+            for (its_task, its_dataset, its_name, _), other in groups.items()
+            if (its_task, its_dataset) == (task, dataset)
+            and (its_name or short[_init(other[0])]) == base
+        ]
+        differing = _differing([own[run.path] for run in alike])
+        mine = own[together[0].path]
+        extra = [f"{key.rpartition('.')[2]}={_shown(mine.get(key))}" for key in differing]
+        label = ", ".join([base, *extra])
+        out.append(System(label, task, dataset, tuple(together)))
+    return out
+
+
+def differing_settings(a: Run, b: Run) -> list[tuple[str, Any, Any]]:
+    """Settings in which the methods of two runs differ."""
+    first, second = settings(a), settings(b)
+    return [(name, first.get(name), second.get(name)) for name in _differing([first, second])]
+
+
+def better(measure: str, a: float, b: float) -> bool:
+    """Whether a score a is better than b."""
+    return a < b if measure in _LOWER_IS_BETTER else a > b
+
+
+def _init(run: Run) -> str:
+    return str(run.config.get("init") or run.config.get("converted_from") or run.path.name)
+
+
+def _short_names(runs: Iterable[Run]) -> dict[str, str]:
+    """For each `config.init` its short name, or itself where two have the same."""
+    inits = sorted({_init(run) for run in runs})
+    names = [label_of_init(init) for init in inits]
+    return {
+        init: name if names.count(name) == 1 else init
+        for init, name in zip(inits, names, strict=True)
+    }
+
+
+def _differing(many: Sequence[dict[str, Any]]) -> list[str]:
+    names = sorted({name for one in many for name in one})
+    return [name for name in names if len({_frozen(one.get(name)) for one in many}) > 1]
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, dict):
+        return tuple(sorted((name, _frozen(v)) for name, v in value.items()))
+    if isinstance(value, list | tuple):
+        return tuple(map(_frozen, value))
+    return repr(value)
+
+
+def _shown(value: Any) -> str:
+    return "unset" if value is None else str(value)
