@@ -3,7 +3,16 @@
 Row r of every batch comes from stream r. Stream r reads blocks r, r + R, r + 2R, ...; a block is a
 list of examples that is a function of its number alone. It packs each block by itself, and gives
 its rows one by one. So the batches are the same for any number of processes and workers, and a
-position in the data is two integers a stream.
+position in the data is two integers a stream:
+
+    stream 0   block 0: row row row | block R: row row ...
+    stream 1   block 1: row row row row | block R + 1: row ...
+       ...
+    batch n    row n of each stream, [R, ...], and as one more feature its `place`, int64 [R, 2]:
+               the block that the row is from, and how many of that block's rows are read then
+
+So whoever makes the rows, a thread or a worker process, the position comes with them: `Batches`
+takes `place` out of a batch, and it is what a checkpoint holds.
 
 All streams begin with a block together and come to its end at about the same time. So that batches
 take equally long to make, each row that is taken pays for a part of its stream's next block.

@@ -37,6 +37,7 @@ MATHML = "{http://www.w3.org/1998/Math/MathML}"
 # Mathematics that does not survive being written in one line.
 _TWO_DIMENSIONAL = {MATHML + name for name in ("mfrac", "mtable", "munderover", "msqrt", "mroot")}
 _DIGITS = tuple("0123456789")
+_WIDTH = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)")  # else a name: "thickmathspace"
 
 
 def safe_parser(**options) -> etree.XMLParser:
@@ -138,10 +139,24 @@ def _mathematics(element: etree._Element) -> str:
     for part in element.iter(MATHML + "*"):
         if part.tag in _TWO_DIMENSIONAL:
             return ""
-        if not _is_accent(part):
-            # Indentation inside MathML means nothing.
-            parts.append((part.text or "").strip())
+        if part.tag == MATHML + "mspace":
+            parts.append(" " if _is_wide(part) else "")
+        elif not _is_accent(part):
+            # Indentation inside MathML means nothing; no-break and thin spaces are blanks that
+            # someone has put there, and so is a plain one in an mtext.
+            text = part.text or ""
+            is_blank_meant = part.tag == MATHML + "mtext" and "\n" not in text
+            parts.append(text if is_blank_meant else text.strip(" \t\r\n"))
     return "".join(parts)
+
+
+def _is_wide(space: etree._Element) -> bool:
+    """Whether an mspace is wider than nothing."""
+    if space.get("linebreak") in ("newline", "indentingnewline"):
+        return True
+    width = space.get("width", "0").strip()
+    number = _WIDTH.match(width)
+    return float(number[0]) > 0 if number else width.endswith("space") and width[:1] != "n"
 
 
 def _is_accent(element: etree._Element) -> bool:

@@ -1,6 +1,7 @@
 """Pre-training: masked language model and next sentence prediction on the fly."""
 
 import dataclasses
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,6 +58,12 @@ class Subset:
         document = self.corpus[int(self.documents[number])]
         return np.split(document.ids, document.sentence_starts[1:])
 
+    def another(self, number: int, rng: np.random.Generator) -> Sentences:
+        """The sentences of a random document other than `number`; of that one if it is alone."""
+        count = len(self.documents)
+        shift = int(rng.integers(1, count)) if count > 1 else 0
+        return self.sentences((number + shift) % count)
+
 
 def subset(
     corpus: Corpus, held_out: int, max_words: int = 0, weight: float = 1.0
@@ -83,73 +90,73 @@ def subset(
     return Subset(corpus, training, weight), Subset(corpus, order[len(corpus) - held_out :], weight)
 
 
-@dataclasses.dataclass(frozen=True)
 class Blocks:
     """Examples by block number, mixed from several subsets by weight.
 
     All blocks have about as much text, however long a subset's documents are. In every `PERIOD`
     blocks each subset has its share to within one; within a subset documents come in a new random
     order each epoch.
-    """
 
-    subsets: Sequence[Subset]
-    options: InstanceOptions
-    pieces: Pieces
-    seed: int
+        block      0  1  2  3  4  5 ...        pattern[block % PERIOD]: which subset it reads
+        subset     A  B  A  A  B  A ...
+        number     0  0  1  2  1  3 ...        how many blocks of that subset came before
+        documents  size * number to size * (number + 1) of the subset's epochs, one after another
+    """
 
     PERIOD = 1000
 
-    def __post_init__(self):
-        weights = np.array([s.weight for s in self.subsets], float)
+    def __init__(
+        self, subsets: Sequence[Subset], options: InstanceOptions, pieces: Pieces, seed: int
+    ):
+        self._subsets, self._options, self._pieces, self._seed = subsets, options, pieces, seed
+        weights = np.array([chosen.weight for chosen in subsets], float)
         ends = np.round(np.cumsum(weights) / weights.sum() * self.PERIOD).astype(int)
         pattern = np.searchsorted(ends, np.arange(self.PERIOD), side="right")
-        pattern = np.random.default_rng((self.seed, 1)).permutation(pattern)
-        rank = np.zeros(self.PERIOD, int)
-        for index in range(len(self.subsets)):
-            rank[pattern == index] = np.arange((pattern == index).sum())
-        pieces = ROWS_PER_BLOCK * self.options.max_length
-        sizes = [chosen.documents_for(pieces) for chosen in self.subsets]
-        object.__setattr__(self, "_sizes", sizes)
-        object.__setattr__(self, "_pattern", pattern)
-        object.__setattr__(self, "_rank", rank)
-        object.__setattr__(self, "_order", {})
+        self._pattern = np.random.default_rng((seed, 1)).permutation(pattern)
+        self._rank = np.zeros(self.PERIOD, int)
+        for index in range(len(subsets)):
+            own = self._pattern == index
+            self._rank[own] = np.arange(own.sum())
+        length = ROWS_PER_BLOCK * options.max_length
+        self._sizes = [chosen.documents_for(length) for chosen in subsets]
+        self._orders: dict[tuple[int, int], np.ndarray] = {}
 
     def __call__(self, block: int) -> Iterator[Example]:
         """Makes the examples of a block, a document at a time."""
         period, place = divmod(block, self.PERIOD)
         index = int(self._pattern[place])
         number = period * int((self._pattern == index).sum()) + int(self._rank[place])
-        chosen = self.subsets[index]
+        chosen = self._subsets[index]
         count = len(chosen.documents)
-        rng = np.random.default_rng((self.seed, 2, block))
+        rng = np.random.default_rng((self._seed, 2, block))
         size = self._sizes[index]
         for position in range(number * size, (number + 1) * size):
             epoch, at = divmod(position, count)
             current = int(self._epoch_order(index, epoch, count)[at])
-
-            def another(current=current) -> Sentences:
-                # Any other document; where there is only one, itself.
-                shift = int(rng.integers(1, count)) if count > 1 else 0
-                return chosen.sentences((current + shift) % count)
-
-            document = chosen.sentences(current)
-            yield from instances(document, another, self.options, self.pieces, rng)
+            yield from instances(
+                chosen.sentences(current),
+                functools.partial(chosen.another, current, rng),
+                self._options,
+                self._pieces,
+                rng,
+            )
 
     def _epoch_order(self, index: int, epoch: int, count: int) -> np.ndarray:
-        """The latest permutation of each subset is kept: streams pass through epochs together."""
-        orders: dict = self._order
+        """The order of a subset's documents in an epoch, [count].
+
+        The latest two of each subset are kept: streams pass through epochs together.
+        """
+        orders = self._orders
         if (index, epoch) not in orders:
             for key in [key for key in orders if key[0] == index and key[1] < epoch - 1]:
                 del orders[key]
-            rng = np.random.default_rng((self.seed, 3, index, epoch))
+            rng = np.random.default_rng((self._seed, 3, index, epoch))
             orders[index, epoch] = rng.permutation(count).astype(np.uint32)
         return orders[index, epoch]
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_order": {}}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        """What is sent to a worker: it makes the orders by itself."""
+        return self.__dict__ | {"_orders": {}}
 
 
 class PretrainingTask:
@@ -173,7 +180,7 @@ class PretrainingTask:
         """Prepares the streams and the evaluation's instances.
 
         Args:
-          training, held_out: documents.
+          training, held_out: documents of each corpus.
           model: the encoder with both heads.
           options: how instances are made.
           vocabulary: pieces in id order.
@@ -182,6 +189,13 @@ class PretrainingTask:
           seed: of the training instances.
           names: of the corpora; with several, held-out scores are reported for each, too.
         """
+        alone = [part for part in training if part.weight and len(part.documents) < 2]
+        if options.next_sentence and alone:
+            raise DataError(
+                "a corpus has one document to train on, and next sentence prediction draws every "
+                "other segment from another one; build a larger corpus, or set "
+                "instances.next_sentence=False"
+            )
         pieces = Pieces.of(vocabulary)
         self.model, self.card, self._seed = model, card, seed
         self._blocks = Blocks(training, options, pieces, seed)
@@ -198,14 +212,16 @@ class PretrainingTask:
         self.predictions = dict.fromkeys(scores, "sequence")
         rng = np.random.default_rng(EVALUATION_SEED)
         self._validation, self._corpora = [], {}
-        for name, part in itertools.zip_longest(names, held_out):
+        for name, part, trained in itertools.zip_longest(names, held_out, training):
+            # Of a single held-out document no other can be drawn from: then from the training ones.
+            others = part if len(part.documents) > 1 else trained
             begin = len(self._validation)
             self._validation += [
                 instance
                 for number in range(len(part.documents))
                 for instance in instances(
                     part.sentences(number),
-                    lambda part=part: part.sentences(int(rng.integers(len(part.documents)))),
+                    functools.partial(others.another, number, rng),
                     options,
                     pieces,
                     rng,

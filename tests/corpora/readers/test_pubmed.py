@@ -109,6 +109,25 @@ def test_sections_keep_their_order_and_labels_are_an_option(write):
             "V O2 max",
         ),
         ("a <mml:math><mml:mi>p</mml:mi></mml:math> of 1", "a p of 1"),
+        (
+            "<mml:math>\n <mml:mmultiscripts><mml:mi>Xe</mml:mi><mml:mn>129</mml:mn>"
+            '</mml:mmultiscripts>\n <mml:mspace width="0.25em"/>\n <mml:mi>MRI</mml:mi></mml:math>',
+            "Xe129 MRI",
+        ),
+        ("<mml:math><mml:mn>5</mml:mn><mml:mtext> mm</mml:mtext></mml:math>", "5 mm"),
+        ("<mml:math><mml:mn>5</mml:mn><mml:mtext>\n  mm\n</mml:mtext></mml:math>", "5mm"),
+        ("<mml:math><mml:mn>5</mml:mn><mml:mtext>&#xa0;</mml:mtext>x</mml:math>y", "5 y"),
+        (
+            "<mml:math><mml:mn>5</mml:mn><mml:mo>&#x2009;</mml:mo><mml:mi>g</mml:mi></mml:math>",
+            "5 g",
+        ),
+        (
+            "<mml:math><mml:mi>a</mml:mi><mml:mspace/><mml:mi>b</mml:mi>"
+            '<mml:mspace width="-0.1em"/><mml:mi>c</mml:mi><mml:mspace width="thinmathspace"/>'
+            '<mml:mi>d</mml:mi><mml:mspace linebreak="newline"/><mml:mi>e</mml:mi>'
+            '<mml:mspace width="negativethinmathspace"/><mml:mi>f</mml:mi></mml:math>',
+            "abc d ef",
+        ),
         ("<![CDATA[p < 0.05]]> <!-- no --> done", "p < 0.05 done"),
     ],
 )

@@ -11,7 +11,7 @@ from biobert_jax.errors import DataError
 from biobert_jax.input import row_streams as streams
 from biobert_jax.input.loader import Packing
 from biobert_jax.models.heads import PretrainingModel
-from biobert_jax.tasks.pretraining.instances import InstanceOptions, Pieces
+from biobert_jax.tasks.pretraining.instances import IS_RANDOM, InstanceOptions, Pieces
 from biobert_jax.tasks.pretraining.task import Blocks, PretrainingTask, Subset, subset
 from tests.support.models import tiny_config
 
@@ -227,3 +227,38 @@ def test_a_corpus_of_weight_zero_is_held_out_only():
     for block in range(3):
         for a, b in zip(blocks(block), alone(block), strict=True):
             same(a, b)
+
+
+def documents_of_their_own(count, each=70):
+    """Documents that each repeat one piece of their own, in sentences that fill a segment."""
+    starts = np.array([0, each], np.int32)
+    return MemoryCorpus(
+        [
+            TokenDocument(str(n), np.full(2 * each, 5 + n, np.int32), starts, 2 * each)
+            for n in range(count)
+        ]
+    )
+
+
+def owners(example):
+    """The documents of both segments, masks taken off."""
+    ids = example["input_ids"].copy()
+    ids[example["masked_lm_positions"]] = example["masked_lm_ids"]
+    types = example["token_type_ids"]
+    return [set(ids[(types == t) & (ids >= 5)].tolist()) for t in (0, 1)]
+
+
+@pytest.mark.parametrize("held_out", [1, 2, 5])
+def test_a_random_next_segment_is_of_another_document(held_out):
+    made = task([subset(documents_of_their_own(60), held_out)])
+    held = made.examples("validation")
+    trained = [example for block in range(4) for example in made._blocks(block)]
+    for examples in (held, trained):
+        drawn = [owners(e) for e in examples if e["next_sentence_label"] == IS_RANDOM]
+        assert drawn
+        assert all(len(a) == len(b) == 1 and a != b for a, b in drawn)
+
+
+def test_one_document_is_too_few_for_next_sentences():
+    with pytest.raises(DataError, match="one document to train on"):
+        task([subset(documents_of_their_own(3), held_out=2)])
