@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 
-from biobert_jax.models.dropout import drop_below, hash_key, mix
+from biobert_jax.models.dropout import drop_below, hash_key, matrix_key, mix
 from biobert_jax.models.partitioning import HEADS, ROWS, current_mesh
 
 Kernel = Callable[..., jax.Array]
@@ -45,15 +45,10 @@ def attend(
       [B, S, H, Dh].
 
     Raises:
-      ValueError: more probabilities than the hash can number; what the kernel cannot do.
+      ValueError: what the kernel cannot do.
     """
-    batch, length, heads, _ = query.shape
+    heads = query.shape[2]
     rate = dropout_rate if dropout_rng is not None else 0.0
-    if rate and batch * heads * length**2 >= 2**32:
-        raise ValueError(
-            f"dropout by 'hash' numbers fewer than 2**32 probabilities, and [B, H, S, S] is "
-            f"[{batch}, {heads}, {length}, {length}]: take fewer rows at a time"
-        )
     words = hash_key(dropout_rng) if rate else jnp.zeros(2, jnp.uint32)
     mesh = current_mesh()
     spread_heads = HEADS if mesh is not None and HEADS in mesh.axis_names else None
@@ -94,9 +89,8 @@ def kept(numbers, row, head, queries, keys, *, length: int, heads: int, rate: fl
     """
     row = numbers[2] + row.astype(jnp.uint32)
     head = numbers[3] + head.astype(jnp.uint32)
-    first = (row * jnp.uint32(heads) + head) * jnp.uint32(length * length)
-    index = (first + queries * jnp.uint32(length)) + keys
-    return mix(index, numbers[0], numbers[1]) >= drop_below(rate)
+    first = matrix_key(row * jnp.uint32(heads) + head, numbers[0], numbers[1])
+    return mix(queries * jnp.uint32(length) + keys, first, numbers[1]) >= drop_below(rate)
 
 
 def product(a: jax.Array, b: jax.Array, axes: tuple[int, int]) -> jax.Array:

@@ -16,7 +16,7 @@ def dropout(x: jax.Array, rate: float, rng: jax.Array | None, generator: str = "
     """Zeroes a share of the elements and scales up the rest.
 
     Args:
-      x: any shape; for the generator `hash`, of fewer than 2**32 elements.
+      x: any shape.
       rate: the share that is dropped, from 0 to below 1.
       rng: a key, or None for no dropout.
       generator: a name of `GENERATORS`.
@@ -35,16 +35,37 @@ def drop_below(rate: float) -> jax.Array:
 
 
 def hash_bits(rng: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """32 random bits an element: a keyed integer hash of each element's index."""
-    if math.prod(shape) >= 2**32:
-        raise ValueError(f"{shape} has more elements than a 32-bit counter can number")
+    """32 random bits per element: a keyed integer hash of each element's number.
+
+    The last two axes are numbered, and each matrix of them has a key of its own: so arrays of more
+    than 2**32 elements have no number twice.
+    """
+    matrices, inner = shape[:-2], shape[-2:]
+    if max(math.prod(matrices), math.prod(inner)) >= 2**32:
+        raise ValueError(
+            f"{shape}: a 32-bit counter numbers neither its matrices nor their elements"
+        )
     key = hash_key(rng)
-    index = jnp.zeros(shape, jnp.uint32)
+    first = key[0]
+    if matrices:
+        first = matrix_key(_numbers(matrices), key[0], key[1])
+        first = first.reshape(*matrices, *(1,) * len(inner))
+    return mix(_numbers(inner), first, key[1])
+
+
+def matrix_key(number: jax.Array, first: jax.Array, second: jax.Array) -> jax.Array:
+    """The first word of a matrix's key, by the number of the matrix, uint32."""
+    return mix(number ^ jnp.uint32(0x6A09E667), second, first)
+
+
+def _numbers(shape: tuple[int, ...]) -> jax.Array:
+    """uint32 of a shape: 0, 1, ... in row-major order."""
+    number = jnp.zeros(shape, jnp.uint32)
     stride = 1
     for axis in reversed(range(len(shape))):
-        index += jax.lax.broadcasted_iota(jnp.uint32, shape, axis) * jnp.uint32(stride)
+        number += jax.lax.broadcasted_iota(jnp.uint32, shape, axis) * jnp.uint32(stride)
         stride *= shape[axis]
-    return mix(index, key[0], key[1])
+    return number
 
 
 def hash_key(rng: jax.Array) -> jax.Array:

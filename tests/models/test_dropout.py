@@ -29,6 +29,20 @@ def test_bits_are_balanced_and_neighbours_are_independent():
     assert 150 < chi_square < 375  # 255 degrees of freedom: six standard deviations either way
 
 
+def test_matrices_of_one_array_are_unrelated():
+    bits = np.asarray(hash_bits(jax.random.key(5), (8, 4, 128, 128))).reshape(32, -1)
+    dropped = (bits < 2**32 // 10).astype(float)
+    together = dropped @ dropped.T / bits.shape[1]
+    off_diagonal = together[~np.eye(32, dtype=bool)]
+    assert abs(off_diagonal - 0.01).max() < 0.004  # 0.01 by chance; five standard deviations
+    assert len(np.unique(bits[:, 0])) == 32
+
+
+def test_arrays_of_more_than_2_to_the_32_elements_can_be_numbered():
+    shape = (2048, 16, 512, 512)  # 8.6e9
+    assert jax.eval_shape(lambda key: hash_bits(key, shape), jax.random.key(0)).shape == shape
+
+
 def test_keys_give_unrelated_masks():
     keys = jax.random.split(jax.random.key(0), 20)
     dropped = np.stack([np.asarray(hash_bits(key, (256, 256))) < 2**32 // 10 for key in keys])
