@@ -41,6 +41,7 @@ def defaults() -> ml_collections.ConfigDict:
     config.model.intermediate_size = 3072
     config.model.max_position_embeddings = 512
     config.model.dropout = 0.1
+    config.model.attention_dropout = -1.0  # of attention probabilities; -1: as model.dropout
 
     config.compute = ml_collections.ConfigDict()
     config.compute.dtype = "float32"  # or bfloat16; parameters, softmax and LayerNorm stay float32
@@ -132,3 +133,9 @@ def shrink(config: ml_collections.ConfigDict) -> None:
     config.train.epochs = 12
     config.optimizer.learning_rate = 2e-3
     config.log_every = 5
+
+
+def attention_dropout(config: ml_collections.ConfigDict) -> float:
+    """The dropout of attention probabilities: `model.attention_dropout`, or `model.dropout`."""
+    own = config.model.get("attention_dropout", -1.0)
+    return config.model.dropout if own < 0 else own

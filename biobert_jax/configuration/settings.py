@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from biobert_jax.configuration.defaults import attention_dropout
 from biobert_jax.configuration.schema import (
     Rule,
     Setting,
@@ -62,6 +63,7 @@ SETTINGS = {
     "model.intermediate_size": whole(1),
     "model.max_position_embeddings": whole(1),
     "model.dropout": number(0, below=1, note="a share of values that are dropped"),
+    "model.attention_dropout": optional(number(-1, below=1, note="a share; -1: model.dropout")),
     "model.initializer_range": optional(number(above=0)),
     "model.layer_norm_eps": optional(number(above=0)),
     "model.hidden_act": optional(text(empty=False)),
@@ -149,11 +151,11 @@ def one_axis_takes_the_rest(config: Any) -> str | None:
 
 def attention_has_this_dropout(config: Any) -> str | None:
     """Kernels differ in the dropout they can draw, whatever the device; see models/attention.py."""
-    kernel, rate = config.compute.attention, config.model.dropout
+    kernel, rate = config.compute.attention, attention_dropout(config)
     if kernel == "cudnn" and rate:
         return (
-            f"config.compute.attention is 'cudnn', which has no dropout, and config.model.dropout "
-            f"{rate}; take attention=auto, or dropout 0"
+            f"config.compute.attention is 'cudnn', which has no dropout, and that of attention is "
+            f"{rate}; take attention=auto, or config.model.attention_dropout=0"
         )
     if kernel == "cudnn" and config.compute.dtype != "bfloat16":
         return "config.compute.attention is 'cudnn', which needs config.compute.dtype=bfloat16"

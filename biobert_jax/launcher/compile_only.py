@@ -51,11 +51,11 @@ def run(config: Any, name: str) -> None:
 
 def architecture(config: Any) -> Any:
     """Sizes, without fetching anything."""
+    from biobert_jax.launcher import start
     from biobert_jax.models.config import BertConfig
 
     file = Path(config.init) / "config.json"
     if file.is_file():
         return BertConfig.from_json_file(file)
-    sizes = config.model.to_dict()
-    del sizes["dropout"]
-    return BertConfig(vocab_size=config.vocab_size, **sizes)
+    rates = start.dropout_rates(config)
+    return BertConfig(vocab_size=config.vocab_size, **start.sizes(config), **rates)

@@ -3,20 +3,22 @@
 import dataclasses
 import functools
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
 
-from biobert_jax.configuration.defaults import defaults
+from biobert_jax.configuration import defaults, defaults
 from biobert_jax.errors import TrainingError
 from biobert_jax.interop.checkpoint import Checkpoint
 from biobert_jax.interop.load import initial_params, load_checkpoint
 from biobert_jax.interop.workdir import read_workdir
-from biobert_jax.models import attention
+from biobert_jax.models import attention, attention_check
 from biobert_jax.models.config import BertConfig, Compute
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 from biobert_jax.text.wordpiece_trainer import train_vocabulary
+from biobert_jax.training.sharding import make_mesh, mesh_sizes
 
 logger = logging.getLogger(__name__)
 
@@ -72,9 +74,7 @@ def start(config: Any, training_texts: Callable[[], Iterable[str]]) -> Start:
       CheckpointError: `config.init` cannot be read.
       TrainingError: `config.vocab` or `config.lowercase` is not that of the checkpoint.
     """
-    sizes = config.model.to_dict()
-    dropout = sizes.pop("dropout")
-    rates = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
+    rates = dropout_rates(config)
     checkpoint = load(config.init)
     if checkpoint is not None:
         tokenizer = WordPieceTokenizer(checkpoint.vocabulary, checkpoint.lowercase)
@@ -92,13 +92,13 @@ def start(config: Any, training_texts: Callable[[], Iterable[str]]) -> Start:
             )
         _warn_of_other_sizes(config.init, sizes, checkpoint.config)
         architecture = dataclasses.replace(checkpoint.config, **rates)
-        return Start(checkpoint, architecture, tokenizer, compute(config))
+        return Start(checkpoint, architecture, tokenizer, compute(config, architecture))
     vocabulary = config.vocab or train_vocabulary(
         training_texts(), config.vocab_size, config.lowercase
     )
     tokenizer = WordPieceTokenizer.from_vocabulary(vocabulary, config.lowercase)
-    architecture = BertConfig(vocab_size=tokenizer.vocab_size, **sizes, **rates)
-    return Start(None, architecture, tokenizer, compute(config))
+    architecture = BertConfig(vocab_size=tokenizer.vocab_size, **sizes(config), **rates)
+    return Start(None, architecture, tokenizer, compute(config, architecture))
 
 
 def _warn_of_other_sizes(init: str, sizes: dict[str, Any], checkpoint: BertConfig) -> None:
@@ -113,17 +113,33 @@ def _warn_of_other_sizes(init: str, sizes: dict[str, Any], checkpoint: BertConfi
         logger.warning("not used, since %s has its own: config.model.%s", init, ", ".join(unused))
 
 
+def sizes(config: Any) -> dict[str, int]:
+    """The sizes of `config.model`, by BertConfig's names."""
+    return {n: size for n, size in config.model.items() if not n.endswith("dropout")}
+
+
+def dropout_rates(config: Any) -> dict[str, float]:
+    """The dropout of `config.model`, by BertConfig's names."""
+    return {
+        "hidden_dropout_prob": config.model.dropout,
+        "attention_probs_dropout_prob": defaults.attention_dropout(config),
+    }
+
+
 @functools.lru_cache(maxsize=1)
 def load(init: str) -> Checkpoint | None:
     """Reads a checkpoint, None for `random`. All folds start from the same one, so it is cached."""
     return load_checkpoint(init, read_workdir)
 
 
-def compute(config: Any, platform: str | None = None) -> Compute:
+def compute(
+    config: Any, architecture: BertConfig | None = None, platform: str | None = None
+) -> Compute:
     """How a model is computed; resolves and logs what `auto` stands for.
 
     Args:
-      config: compute, model.
+      config: compute, model, mesh.
+      architecture: of the model, to try the attention on these devices; None: it is not tried.
       platform: as of `platform_here`, which is the default.
     """
     options = Compute(**config.compute)
@@ -133,12 +149,44 @@ def compute(config: Any, platform: str | None = None) -> Compute:
         loop = platform != "cpu" or options.remat != "none"
         options = dataclasses.replace(options, unroll=int(loop))
     if options.attention == "auto":
-        rate = config.model.dropout
+        rate = defaults.attention_dropout(config)
         chosen = attention.choose(platform, options.dtype, rate, options.dropout)
         message = "attention on %s in %s with dropout %g: %s"
         logger.info(message, platform, options.dtype, rate, chosen)
         options = dataclasses.replace(options, attention=chosen)
+    if architecture is not None and options.attention != "xla":
+        options = _with_proven_attention(options, config, architecture)
     return options
+
+
+def _with_proven_attention(options: Compute, config: Any, architecture: BertConfig) -> Compute:
+    """Tries the attention on this run's devices; `auto` falls back to plain XLA.
+
+    Raises:
+      TrainingError: the attention that the config names by itself is wrong or does not run.
+    """
+    began = time.perf_counter()
+    with jax.set_mesh(make_mesh(mesh_sizes(config))):
+        found = attention_check.compare(
+            options.attention,
+            row_length=config.batch.row_length,
+            heads=architecture.num_attention_heads,
+            head_size=architecture.head_size,
+            dtype=options.dtype,
+            dropout_rate=architecture.attention_probs_dropout_prob,
+            generator=options.dropout,
+        )
+    name = options.attention
+    if found.agrees:
+        seconds = time.perf_counter() - began
+        logger.info("attention %s agrees with xla: %s; tried in %.1f s", name, found, seconds)
+        return options
+    if config.compute.attention == "auto":
+        logger.warning("attention %s is not used: it %s; xla is used instead", name, found)
+        return dataclasses.replace(options, attention="xla")
+    raise TrainingError(
+        f"config.compute.attention is {name!r}, which cannot be used here: {found}; take 'auto'"
+    )
 
 
 def platform_here() -> str:

@@ -3,7 +3,10 @@
 import pytest
 
 from biobert_jax.configuration.defaults import defaults
+from biobert_jax.errors import TrainingError
 from biobert_jax.launcher import start
+from biobert_jax.models import attention
+from biobert_jax.models.config import BertConfig
 
 
 @pytest.mark.parametrize(
@@ -20,4 +23,28 @@ from biobert_jax.launcher import start
 def test_how_many_layers_a_turn_of_the_loop_holds(platform, remat, asked, expected):
     config = defaults()
     config.compute.remat, config.compute.unroll = remat, asked
-    assert start.compute(config, platform).unroll == expected
+    assert start.compute(config, platform=platform).unroll == expected
+
+
+@pytest.mark.parametrize(("own", "expected"), [(-1.0, 0.3), (0.0, 0.0), (0.2, 0.2)])
+def test_attention_has_dropout_of_its_own(own, expected):
+    config = defaults()
+    config.model.dropout, config.model.attention_dropout = 0.3, own
+    rates = start.dropout_rates(config)
+    assert rates == {"hidden_dropout_prob": 0.3, "attention_probs_dropout_prob": expected}
+
+
+def test_auto_falls_back_to_xla_if_a_kernel_is_wrong(monkeypatch, caplog):
+    config = defaults()
+    sizes = BertConfig(hidden_size=16, num_attention_heads=2)
+    wrong = attention.IMPLEMENTATIONS["xla"]
+    monkeypatch.setitem(attention.IMPLEMENTATIONS, "pallas_tpu", lambda *given: 1.1 * wrong(*given))
+    config.batch.row_length = 16
+    chosen = start.compute(config, sizes, platform="tpu")
+    assert chosen.attention == "xla"
+    assert "attention pallas_tpu is not used" in caplog.text
+    config.compute.attention = "pallas_tpu"
+    with pytest.raises(TrainingError, match=r"'pallas_tpu'.* differs by 1.0e-01"):
+        start.compute(config, sizes)
+    monkeypatch.setitem(attention.IMPLEMENTATIONS, "pallas_tpu", wrong)
+    assert start.compute(config, sizes).attention == "pallas_tpu"
