@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from biobert_jax.configuration import defaults, defaults
+from biobert_jax.configuration import defaults
 from biobert_jax.errors import TrainingError
 from biobert_jax.interop.checkpoint import Checkpoint
 from biobert_jax.interop.load import initial_params, load_checkpoint
