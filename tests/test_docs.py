@@ -1,0 +1,98 @@
+"""What README and docs/ say can be typed and opened: commands, settings, modules, files, links."""
+
+import argparse
+import contextlib
+import importlib.util
+import re
+import runpy
+import shlex
+from pathlib import Path
+
+import pytest
+
+from biobert_jax.cli import make_parser
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")])
+SETTING = re.compile(r"--config\.([a-z_.]+)=?")
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The words of each command line of a page's blocks of code, continuation lines joined."""
+    text = page.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    blocks += re.findall(r"(?:^    \S.*\n)+(?:^     .*\n)*", text, re.MULTILINE)
+    found = []
+    for line in "\n".join(blocks).replace("\\\n", " ").split("\n"):
+        with contextlib.suppress(ValueError):  # a quotation that a shell ends on another line
+            words = shlex.split(line.replace("[--", "--").replace("]", ""), comments=True)
+            if "|" in words:
+                words = words[words.index("|") + 1 :]
+            found.append(words[: next((i for i, w in enumerate(words) if w in "<>&"), None)])
+    return [words for words in found if words]
+
+
+def of_kind(*start: str) -> list:
+    """Every command that begins with these words, with its page as the test's name."""
+    return [
+        pytest.param(words, id=f"{page.name}: {' '.join(words)[:60]}")
+        for page in PAGES
+        if page.exists()
+        for words in commands(page)
+        if tuple(words[: len(start)]) == start
+    ]
+
+
+@pytest.mark.parametrize("words", of_kind("biobert"))
+def test_a_command_of_the_console_script_is_understood(words, monkeypatch):
+    def error(self, message):
+        raise AssertionError(message)
+
+    monkeypatch.setattr(argparse.ArgumentParser, "error", error)
+    make_parser().parse_args(words[1:])
+
+
+def experiments() -> list:
+    return [
+        param
+        for param in of_kind("python", "-m")
+        if param.values[0][2].startswith(("experiments.", "benchmarks."))
+    ]
+
+
+@pytest.mark.parametrize("words", experiments())
+def test_a_module_exists_and_its_config_has_the_settings(words):
+    assert importlib.util.find_spec(words[2]), words[2]
+    for word in words:
+        if not word.startswith("--config=") or "CONFIG" in word:
+            continue
+        path, _, variant = word.removeprefix("--config=").partition(":")
+        config = runpy.run_path(str(ROOT / path))["get_config"](variant)
+        known = set(config.keys()) | set(dict(flat(config)))
+        for name in SETTING.findall(" ".join(words)):
+            assert name in known, f"{path} has no {name}"
+
+
+def flat(config, prefix=""):
+    for name, value in config.items():
+        yield prefix + name, value
+        if hasattr(value, "items"):
+            yield from flat(value, f"{prefix}{name}.")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_and_links_exist(page):
+    text = page.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+        assert (page.parent / link).exists(), link
+    folders = "tests|configs|benchmarks|docs|biobert_jax|experiments"
+    for name in re.findall(rf"\b((?:{folders})/[\w/.]+\w)", text):
+        if "NAME" not in name:
+            assert (ROOT / name).exists(), name
+
+
+def test_make_targets_exist():
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in set(re.findall(r"`make ([a-z-]+)", text)):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
