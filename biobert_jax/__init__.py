@@ -1,3 +1,3 @@
 """BioBERT in JAX and Flax: pre-training, fine-tuning and scoring for biomedical text mining."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
