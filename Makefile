@@ -7,34 +7,36 @@ CONSTRAINTS ?= constraints.txt
 # Processes that run tests. Two also where there are more cores: XLA takes several for one program.
 JOBS ?= 2
 RUN = $(VENV)/bin/python
+# Empty where the environment is somebody else's, as in CI.
+READY ?= $(VENV)/ready
 FAST = not slow and not processes
 
 .PHONY: demo check lint types test test-full test-newest test-oldest test-devices parity ci benchmark clean
 
-demo: $(VENV)/ready
+demo: $(READY)
 	$(RUN) -m experiments.demo --workdir=runs/demo
 
 # Before each commit: minutes.
 check: lint types
 	$(RUN) -m pytest -m "$(FAST)" -n $(JOBS)
 
-lint: $(VENV)/ready
+lint: $(READY)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 
-types: $(VENV)/ready
+types: $(READY)
 	$(RUN) -m pyright
 
 # --dist loadfile: the tests of a file share its fixtures, so they stay in one process.
-test: $(VENV)/ready
+test: $(READY)
 	$(RUN) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 # Every sentence of the real corpora, and compiling for TPU slices (extra tpu): an hour.
-test-full: $(VENV)/ready
+test-full: $(READY)
 	BIOBERT_FULL=1 $(RUN) -m pytest
 
 # What depends on the number of devices, on four virtual ones.
-test-devices: $(VENV)/ready
+test-devices: $(READY)
 	JAX_NUM_CPU_DEVICES=4 JAX_PLATFORMS=cpu $(RUN) -m pytest tests/models/test_attention_kernels.py \
 	    tests/analysis/test_collectives.py tests/training/test_sharding.py $(ARGS)
 

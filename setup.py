@@ -33,7 +33,7 @@ setup(
         "numpy>=2.1",
         "optax>=0.2.6",
         "orbax-checkpoint>=0.11.28",
-        "requests>=2.32",
+        "requests>=2.32.2",
         "rich>=14.0",
         "safetensors>=0.6.1",
         "scipy>=1.14",  # a dependency of jax anyway
