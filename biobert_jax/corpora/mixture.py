@@ -10,7 +10,7 @@ from biobert_jax.corpora.shards import TokenDocument
 from biobert_jax.corpora.store import ShardedCorpus
 from biobert_jax.datasets.synthetic.corpus import documents
 from biobert_jax.errors import DataError
-from biobert_jax.text.wordpiece import WordPieceTokenizer
+from biobert_jax.text.tokenizer import Tokenizer
 
 GENERATED_DOCUMENTS = 2000
 
@@ -38,7 +38,7 @@ def generated_texts() -> Iterator[str]:
         yield from (sentence.text for sentence in document.sentences)
 
 
-def generated_corpus(tokenizer: WordPieceTokenizer) -> MemoryCorpus:
+def generated_corpus(tokenizer: Tokenizer) -> MemoryCorpus:
     """The generated corpus as pieces."""
     out = []
     for document in documents(count=GENERATED_DOCUMENTS):
@@ -50,7 +50,7 @@ def generated_corpus(tokenizer: WordPieceTokenizer) -> MemoryCorpus:
     return MemoryCorpus(out)
 
 
-def open_corpora(folders: Sequence[str], tokenizer: WordPieceTokenizer) -> list[ShardedCorpus]:
+def open_corpora(folders: Sequence[str], tokenizer: Tokenizer) -> list[ShardedCorpus]:
     """Opens folders that `biobert corpus build` made.
 
     Raises:

@@ -23,8 +23,8 @@ from biobert_jax.tasks.ner import (
 )
 from biobert_jax.text.casing import warn_of_capitals
 from biobert_jax.text.sentences import split_sentences
+from biobert_jax.text.tokenizer import Encoding, Tokenizer
 from biobert_jax.text.word_joining import join_words
-from biobert_jax.text.wordpiece import Encoding, WordPieceTokenizer
 
 
 class Entity(NamedTuple):
@@ -52,7 +52,7 @@ class Annotator:
 
     apply: Callable[[Any, Mapping[str, jax.Array]], jax.Array]
     params: Any
-    tokenizer: WordPieceTokenizer
+    tokenizer: Tokenizer
     labels: Sequence[str]
     windowing: Windowing
     joining: str = ""
@@ -112,7 +112,7 @@ def make_annotator(
     return Annotator(
         apply,
         params,
-        WordPieceTokenizer(checkpoint.vocabulary, checkpoint.lowercase),
+        checkpoint.make_tokenizer(),
         labels,
         windowing,
         checkpoint.card.get("joining", ""),

@@ -21,7 +21,7 @@ from biobert_jax.tasks.qa.task import best_ends
 from biobert_jax.tasks.qa.windows import Windowing, Windows, featurize
 from biobert_jax.tasks.qa.yesno import LABELS
 from biobert_jax.text.casing import warn_of_capitals
-from biobert_jax.text.wordpiece import WordPieceTokenizer
+from biobert_jax.text.tokenizer import Tokenizer
 
 KINDS = ("span", "factoid", "list", "yesno")
 
@@ -53,7 +53,7 @@ class Answerer:
     kind: str
     apply: Callable[[Any, Mapping[str, jax.Array]], Any]
     params: Any
-    tokenizer: WordPieceTokenizer
+    tokenizer: Tokenizer
     windowing: Windowing
     decoding: Decoding
 
@@ -98,7 +98,7 @@ def make_answerer(checkpoint: Checkpoint, dtype: str = "float32") -> Answerer:
     def apply(params, batch):
         return read(model.apply({"params": params}, batch, deterministic=True), batch)
 
-    tokenizer = WordPieceTokenizer(checkpoint.vocabulary, checkpoint.lowercase)
+    tokenizer = checkpoint.make_tokenizer()
     return Answerer(kind, apply, params, tokenizer, _windowing(checkpoint), decoding)
 
 

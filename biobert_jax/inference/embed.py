@@ -11,9 +11,8 @@ import numpy as np
 from biobert_jax.inference.packed import run_packed
 from biobert_jax.interop.checkpoint import Checkpoint
 from biobert_jax.models.config import Compute
-from biobert_jax.models.encoder import Encoder
+from biobert_jax.models.encoders import make_encoder
 from biobert_jax.text.casing import warn_of_capitals
-from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +58,7 @@ def embed(
     if pooling not in POOLINGS:
         raise ValueError(f"pooling is {pooling!r}; expected one of {', '.join(POOLINGS)}")
     warn_of_capitals(texts, checkpoint.lowercase)
-    tokenizer = WordPieceTokenizer(checkpoint.vocabulary, checkpoint.lowercase)
+    tokenizer = checkpoint.make_tokenizer()
     row_length = checkpoint.config.max_position_embeddings
     size = row_length - SPECIALS
     encodings = tokenizer.encode_batch(texts)
@@ -74,7 +73,7 @@ def embed(
         long = sum(len(encoding.ids) > size for encoding in encodings)
         logger.warning("%d texts are longer than %d pieces and read in stretches", long, size)
 
-    encoder = Encoder(checkpoint.config, Compute(dtype))
+    encoder = make_encoder(checkpoint.config, Compute(dtype))
 
     @jax.jit
     def apply(params, batch):

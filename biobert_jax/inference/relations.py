@@ -16,7 +16,7 @@ from biobert_jax.models.config import Compute
 from biobert_jax.models.heads import SequenceClassifier
 from biobert_jax.tasks.relation import Windowing, featurize
 from biobert_jax.text.casing import warn_of_capitals
-from biobert_jax.text.wordpiece import WordPieceTokenizer
+from biobert_jax.text.tokenizer import Tokenizer
 
 
 class Relation(NamedTuple):
@@ -42,7 +42,7 @@ class RelationClassifier:
 
     apply: Callable[[Any, Mapping[str, jax.Array]], jax.Array]
     params: Any
-    tokenizer: WordPieceTokenizer
+    tokenizer: Tokenizer
     labels: Sequence[str]
     windowing: Windowing
     marking: str
@@ -74,7 +74,7 @@ def make_classifier(checkpoint: Checkpoint, dtype: str = "float32") -> RelationC
     return RelationClassifier(
         apply,
         params,
-        WordPieceTokenizer(checkpoint.vocabulary, checkpoint.lowercase),
+        checkpoint.make_tokenizer(),
         checkpoint.labels,
         dataclasses.replace(windowing, max_length=length),
         checkpoint.card.get("marking", "anonymise"),

@@ -9,6 +9,8 @@ from typing import Any
 from biobert_jax.errors import CheckpointError, at
 from biobert_jax.interop.layout import Params, Shape
 from biobert_jax.models.config import BertConfig
+from biobert_jax.text.tokenizer import Tokenizer
+from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +35,10 @@ class Checkpoint:
     """Folder, hub id or prefix it was read from, for messages and logs."""
     card: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """What else a run of ours says of itself: task, windows, decoding; empty for other formats."""
+
+    def make_tokenizer(self) -> Tokenizer:
+        """The tokenizer that the model was trained with."""
+        return WordPieceTokenizer(self.vocabulary, self.lowercase)
 
 
 def check_tensors(

@@ -16,6 +16,7 @@ from biobert_jax.interop.load import initial_params, load_checkpoint
 from biobert_jax.interop.workdir import read_workdir
 from biobert_jax.models import attention, attention_check
 from biobert_jax.models.config import BertConfig, Compute
+from biobert_jax.text.tokenizer import Tokenizer
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 from biobert_jax.text.wordpiece_trainer import train_vocabulary
 from biobert_jax.training.sharding import make_mesh, mesh_sizes
@@ -36,7 +37,7 @@ class Start:
 
     checkpoint: Checkpoint | None
     architecture: BertConfig
-    tokenizer: WordPieceTokenizer
+    tokenizer: Tokenizer
     compute: Compute
 
     def card(self, task: str, **more: Any) -> dict[str, Any]:
@@ -77,7 +78,7 @@ def start(config: Any, training_texts: Callable[[], Iterable[str]]) -> Start:
     rates = dropout_rates(config)
     checkpoint = load(config.init)
     if checkpoint is not None:
-        tokenizer = WordPieceTokenizer(checkpoint.vocabulary, checkpoint.lowercase)
+        tokenizer = checkpoint.make_tokenizer()
         given = config.vocab and WordPieceTokenizer.from_vocabulary(config.vocab, config.lowercase)
         if given and given.vocabulary != tokenizer.vocabulary:
             raise TrainingError(

@@ -5,8 +5,12 @@ import jax.numpy as jnp
 
 from biobert_jax.models.dropout import dropout
 
-# What BERT adds to masked logits. Finite, so that a row of padding alone gives no NaN.
-MASKED = -10_000.0
+MASKED = -1e9
+"""The logit of a pair that may not attend, in every implementation: far below any other, so that
+its probability is exactly 0 in float32, and finite, so that a row of padding gives no NaN.
+
+BERT adds -10000 instead, which gives the same probabilities.
+"""
 
 
 def segment_mask(segment_ids: jax.Array) -> jax.Array:
@@ -89,7 +93,7 @@ def choose(platform: str, dtype: str, dropout_rate: float, generator: str) -> st
 def _xla(query, key, value, segment_ids, dropout_rate, dropout_rng, generator):
     scale = query.shape[-1] ** -0.5
     logits = jnp.einsum("bqhd,bkhd->bhqk", query * scale, key, preferred_element_type=jnp.float32)
-    logits = jnp.where(segment_mask(segment_ids), logits, logits + MASKED)
+    logits = jnp.where(segment_mask(segment_ids), logits, MASKED)
     probabilities = jax.nn.softmax(logits, axis=-1).astype(value.dtype)
     probabilities = dropout(probabilities, dropout_rate, dropout_rng, generator)
     return jnp.einsum("bhqk,bkhd->bqhd", probabilities, value)

@@ -19,10 +19,10 @@ import jax.numpy as jnp
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton as pltriton
 
+from biobert_jax.models.attention import MASKED
 from biobert_jax.models.attention_kernel import kept, product
 
 LOG2_E = math.log2(math.e)
-LOWEST = -1e9  # below any logit; finite, since -inf minus -inf is no number
 
 
 class Tile(NamedTuple):
@@ -98,7 +98,11 @@ def _keeper(numbers_ref, call):
 
 
 def _logits(own, other, own_ids, other_ids) -> jax.Array:
-    """[own, other], unscaled; -inf between segments."""
+    """[own, other], unscaled; -inf between segments.
+
+    Not `MASKED`, with which the running maximum begins: in a tile where a query may attend to
+    nothing, both would be equal and give weights of 1 instead of 0.
+    """
     logits = product(own, other, (1, 1))
     return jnp.where(own_ids[:, None] == other_ids[None, :], logits, -jnp.inf)
 
@@ -146,7 +150,7 @@ def forward(
         out = out * shrink[:, None] + product(weights.astype(v.dtype), v, (1, 0))
         return higher, total, out
 
-    top = jnp.full((tile.own,), LOWEST, jnp.float32)
+    top = jnp.full((tile.own,), MASKED, jnp.float32)
     total = jnp.zeros((tile.own,), jnp.float32)
     out = jnp.zeros(q.shape, jnp.float32)
     top, total, out = _visit(reach_ref, tile, step, (top, total, out))

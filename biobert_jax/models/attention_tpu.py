@@ -12,10 +12,10 @@ import numpy as np
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 
+from biobert_jax.models.attention import MASKED
 from biobert_jax.models.attention_kernel import kept, product
 
 LANES, SUBLANES = 128, 8
-MASKED = -1e9
 MAX_LENGTH = 1024
 
 

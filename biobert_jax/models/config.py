@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import os
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from biobert_jax.errors import CheckpointError, at
 
@@ -14,6 +14,8 @@ class BertConfig:
 
     Field names are those that both public formats share, so that either file reads as it is.
     """
+
+    model_type: ClassVar[str] = "bert"
 
     vocab_size: int = 28996
     hidden_size: int = 768

@@ -5,8 +5,6 @@ modeling.py. Parameters, LayerNorm and softmax are float32; matrix products and 
 between them are in `dtype`.
 """
 
-from collections.abc import Mapping
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -16,8 +14,7 @@ from biobert_jax.models.attention import attend
 from biobert_jax.models.config import BertConfig, Compute
 from biobert_jax.models.dropout import dropout
 from biobert_jax.models.partitioning import constrain_rows
-
-Batch = Mapping[str, jax.Array]
+from biobert_jax.models.protocol import Batch, EncoderConfig
 
 REMAT_POLICIES = {
     "none": None,  # keep everything
@@ -26,7 +23,7 @@ REMAT_POLICIES = {
 }
 
 
-def initializer(config: BertConfig) -> nn.initializers.Initializer:
+def initializer(config: EncoderConfig) -> nn.initializers.Initializer:
     """BERT's normal of `initializer_range`, cut at two standard deviations and not rescaled."""
     return nn.initializers.truncated_normal(config.initializer_range)
 
@@ -44,7 +41,7 @@ class Dropout(nn.Module):
         return dropout(x, self.rate, self.make_rng("dropout"), self.generator)
 
 
-def layer_norm(config: BertConfig, name: str = "layer_norm") -> nn.LayerNorm:
+def layer_norm(config: EncoderConfig, name: str | None = "layer_norm") -> nn.LayerNorm:
     """LayerNorm in float32, whatever the compute type."""
     return nn.LayerNorm(
         epsilon=config.layer_norm_eps, dtype=jnp.float32, use_fast_variance=False, name=name
@@ -152,7 +149,7 @@ class Layer(nn.Module):
         return x, x
 
 
-class Encoder(nn.Module):
+class BertEncoder(nn.Module):
     """Embeddings and the stack of layers.
 
     Layer parameters are stacked on a leading axis [L, ...] whether the compiled program loops over
@@ -200,6 +197,10 @@ class Encoder(nn.Module):
         )(self.config, deterministic, self.compute, name="layers")
         x, states = layers(x, batch["segment_ids"])
         return (x, states) if hidden_states else x
+
+    def word_embeddings(self) -> jax.Array:
+        """[V, D], float32."""
+        return self.embeddings.word_embeddings.embedding
 
 
 def check_batch(batch: Batch, config: BertConfig) -> None:

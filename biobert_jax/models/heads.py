@@ -12,14 +12,14 @@ import jax
 import jax.numpy as jnp
 
 from biobert_jax.models.activations import ACTIVATIONS
-from biobert_jax.models.config import BertConfig, Compute
+from biobert_jax.models.config import Compute
 from biobert_jax.models.encoder import (
-    Batch,
     Dropout,
-    Encoder,
     initializer,
     layer_norm,
 )
+from biobert_jax.models.encoders import make_encoder
+from biobert_jax.models.protocol import Batch, Encoder, EncoderConfig
 
 
 def gather_positions(x: jax.Array, positions: jax.Array) -> jax.Array:
@@ -27,24 +27,24 @@ def gather_positions(x: jax.Array, positions: jax.Array) -> jax.Array:
     return jnp.take_along_axis(x, positions[..., None], axis=1)
 
 
-def _dense(config: BertConfig, features: int, dtype: Any) -> nn.Dense:
+def _dense(config: EncoderConfig, features: int, dtype: Any) -> nn.Dense:
     return nn.Dense(features, kernel_init=initializer(config), dtype=dtype)
 
 
 class _Model(nn.Module):
     """What all models have: the sizes, and how to compute."""
 
-    config: BertConfig
+    config: EncoderConfig
     compute: Compute = Compute()
 
     def make_encoder(self) -> Encoder:
-        return Encoder(self.config, self.compute)
+        return make_encoder(self.config, self.compute)
 
 
 class Pooler(nn.Module):
     """tanh of a dense layer on each sequence's [CLS]."""
 
-    config: BertConfig
+    config: EncoderConfig
     dtype: str = "float32"
 
     @nn.compact
@@ -61,7 +61,7 @@ class Pooler(nn.Module):
 class MaskedLanguageModel(nn.Module):
     """Dense, GELU, LayerNorm, then the word embeddings as decoder with a bias of its own."""
 
-    config: BertConfig
+    config: EncoderConfig
     dtype: str = "float32"
 
     def setup(self):
@@ -96,9 +96,8 @@ class PretrainingModel(_Model):
         masked = hidden
         if "masked_lm_positions" in batch:
             masked = gather_positions(hidden, batch["masked_lm_positions"])
-        word_embeddings = self.encoder.embeddings.word_embeddings.embedding
         return {
-            "mlm_logits": self.mlm(masked, word_embeddings),
+            "mlm_logits": self.mlm(masked, self.encoder.word_embeddings()),
             "nsp_logits": self.nsp(self.pooler(hidden, batch["cls_positions"])),
         }
 

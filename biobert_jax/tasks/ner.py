@@ -18,8 +18,8 @@ from biobert_jax.tasks.losses import count_labels, cross_entropy_sum
 from biobert_jax.tasks.preparation import Prepared, Starter
 from biobert_jax.tasks.windows import owners, window_starts
 from biobert_jax.text.casing import warn_of_capitals
+from biobert_jax.text.tokenizer import Encoding, Tokenizer
 from biobert_jax.text.word_joining import joining_characters
-from biobert_jax.text.wordpiece import Encoding, WordPieceTokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def prepare(config: Any, start_from: Starter) -> Prepared:
 def featurize(
     sentences: Sequence[Sequence[str]],
     tags: Sequence[Sequence[int]] | None,
-    tokenizer: WordPieceTokenizer,
+    tokenizer: Tokenizer,
     windowing: Windowing,
 ) -> Featurized:
     """Turns tokenised sentences into sequences with a label at the first piece of each word.
@@ -121,7 +121,7 @@ def featurize_encodings(
     encodings: Sequence[Encoding],
     words: Sequence[int],
     tags: Sequence[Sequence[int]] | None,
-    tokenizer: WordPieceTokenizer,
+    tokenizer: Tokenizer,
     windowing: Windowing,
 ) -> Featurized:
     """Does `featurize`'s work on sentences that are in pieces already, such as running text.
@@ -240,7 +240,7 @@ class NerTask:
         self,
         splits: Mapping[str, Sequence[Sentence]],
         labels: Sequence[str],
-        tokenizer: WordPieceTokenizer,
+        tokenizer: Tokenizer,
         model: TokenClassifier,
         windowing: Windowing,
         card: Mapping[str, Any],

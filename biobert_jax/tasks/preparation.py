@@ -4,9 +4,10 @@ import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
-from biobert_jax.models.config import BertConfig, Compute
+from biobert_jax.models.config import Compute
+from biobert_jax.models.protocol import EncoderConfig
 from biobert_jax.tasks.protocol import Task
-from biobert_jax.text.wordpiece import WordPieceTokenizer
+from biobert_jax.text.tokenizer import Tokenizer
 
 Params = Any
 Results = dict[str, Any]
@@ -21,8 +22,8 @@ class Start(Protocol):
       compute: how the model is computed on these devices.
     """
 
-    architecture: BertConfig
-    tokenizer: WordPieceTokenizer
+    architecture: EncoderConfig
+    tokenizer: Tokenizer
     compute: Compute
 
     def card(self, task: str, **more: Any) -> dict[str, Any]:

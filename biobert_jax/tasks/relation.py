@@ -16,7 +16,7 @@ from biobert_jax.tasks.losses import count_labels, cross_entropy_sum
 from biobert_jax.tasks.preparation import Prepared, Starter
 from biobert_jax.text.casing import warn_of_capitals
 from biobert_jax.text.entity_marking import Span
-from biobert_jax.text.wordpiece import WordPieceTokenizer
+from biobert_jax.text.tokenizer import Tokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ def featurize(
     texts: Sequence[str],
     marks: Sequence[Sequence[Span]],
     labels: Sequence[int] | None,
-    tokenizer: WordPieceTokenizer,
+    tokenizer: Tokenizer,
     windowing: Windowing,
 ) -> Featurized:
     """Turns marked sentences into sequences.
@@ -172,7 +172,7 @@ class RelationTask:
     def __init__(
         self,
         data: RelationSet,
-        tokenizer: WordPieceTokenizer,
+        tokenizer: Tokenizer,
         model: SequenceClassifier,
         windowing: Windowing,
         card: Mapping[str, Any],

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from biobert_jax.text.wordpiece import Encoding
+from biobert_jax.text.tokenizer import Encoding
 
 
 def joining_characters(sentences: Iterable[Sequence[str]]) -> str:
@@ -36,7 +36,7 @@ def join_words(encoding: Encoding, text: str, joining: str) -> Encoding:
     """Makes one word of two that a joining character connects, letter to letter, without a blank.
 
     Args:
-      encoding: of `text`, as `WordPieceTokenizer.encode` gives it.
+      encoding: of `text`, as `Tokenizer.encode_batch` gives it.
       text: the text.
       joining: what `joining_characters` returned.
 

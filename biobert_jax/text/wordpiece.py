@@ -12,7 +12,6 @@ import os
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 from tokenizers.models import WordPiece
@@ -21,6 +20,7 @@ from biobert_jax.errors import DataError, at
 from biobert_jax.file_kinds import TEXT
 from biobert_jax.files import read_text, split_lines
 from biobert_jax.text.basic import basic_words, split_at_whitespace
+from biobert_jax.text.tokenizer import Encoding
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MAX_CHARS_PER_WORD = 200  # longer words become [UNK]; 100 in some other implementations
@@ -29,22 +29,6 @@ MAX_CHARS_PER_WORD = 200  # longer words become [UNK]; 100 in some other impleme
 _CACHE_ENTRIES = 1 << 17
 _CACHE_CHARS = 64
 _COLUMNS = 4  # id, word index, start, end
-
-
-class Encoding(NamedTuple):
-    """Pieces of one text or of one list of words, without [CLS] and [SEP]; int32 arrays.
-
-    Attributes:
-      ids: [n] vocabulary ids.
-      word_ids: [n] index of the given word; for text, of the basic-tokenizer word. Ascending. A
-        given word can have no piece at all (a control character): its index does not occur then.
-      offsets: [n, 2] start and end (exclusive) in characters, into the text; for words, into the
-        piece's own word. Slices give back the source as it was written.
-    """
-
-    ids: np.ndarray
-    word_ids: np.ndarray
-    offsets: np.ndarray
 
 
 def load_vocabulary(path: str | os.PathLike[str]) -> dict[str, int]:

@@ -24,7 +24,7 @@ transformers = pytest.importorskip("transformers", reason="transformers is not i
 from biobert_jax.interop import layout  # noqa: E402
 from biobert_jax.interop.huggingface import read_huggingface, write_huggingface  # noqa: E402
 from biobert_jax.models import heads  # noqa: E402
-from biobert_jax.models.encoder import Encoder  # noqa: E402
+from biobert_jax.models.encoder import BertEncoder  # noqa: E402
 from biobert_jax.text.wordpiece import WordPieceTokenizer  # noqa: E402
 
 TOLERANCE = 1e-5
@@ -111,7 +111,7 @@ def relative(ours, reference) -> float:
 
 
 def encoder_outputs(config, params, batch):
-    hidden, states = Encoder(config).apply({"params": params["encoder"]}, batch, True, True)
+    hidden, states = BertEncoder(config).apply({"params": params["encoder"]}, batch, True, True)
     pooler = heads.Pooler(config)
     pooled = pooler.apply({"params": params["pooler"]}, hidden, batch["cls_positions"])
     return [*states, pooled[:, 0]]

@@ -10,7 +10,7 @@ import pytest
 
 from biobert_jax.input.packing import IGNORED, Feature, lay_out
 from biobert_jax.models.config import BertConfig, Compute
-from biobert_jax.models.encoder import Encoder
+from biobert_jax.models.encoder import BertEncoder
 from biobert_jax.models.heads import (
     PretrainingModel,
     SequenceClassifier,
@@ -60,7 +60,7 @@ def batch_of(rows, row_length=22, max_sequences=3):
 @pytest.fixture(scope="module")
 def params():
     """Parameters of the encoder, larger than at initialisation so that nothing is nearly linear."""
-    params = Encoder(CONFIG).init(jax.random.key(0), batch_of(PACKED))["params"]
+    params = BertEncoder(CONFIG).init(jax.random.key(0), batch_of(PACKED))["params"]
     keys = iter(jax.random.split(jax.random.key(1), 100))
     return jax.tree.map(lambda x: x + 0.2 * jax.random.normal(next(keys), x.shape), params)
 
@@ -102,7 +102,7 @@ def reference(params, batch):
 
 def test_hidden_states_equal_a_double_precision_transcription(params):
     batch = batch_of(PACKED)
-    found = jax.jit(Encoder(CONFIG).apply)({"params": params}, batch)
+    found = jax.jit(BertEncoder(CONFIG).apply)({"params": params}, batch)
     real = batch["segment_ids"] > 0
     np.testing.assert_allclose(found[real], reference(params, batch)[real], rtol=2e-5, atol=2e-5)
 
@@ -114,7 +114,7 @@ def test_unrolling_and_rematerialisation_change_nothing(params, options):
     batch = batch_of(PACKED)
 
     def loss(params, **options):
-        return (Encoder(CONFIG, Compute(**options)).apply({"params": params}, batch) ** 3).sum()
+        return (BertEncoder(CONFIG, Compute(**options)).apply({"params": params}, batch) ** 3).sum()
 
     expected = jax.jit(jax.value_and_grad(loss))(params)
     found = jax.jit(jax.value_and_grad(lambda p: loss(p, **options)))(params)
@@ -126,7 +126,7 @@ def test_rematerialisation_saves_memory_in_the_loop(params):
     batch = {name: np.tile(values, (64, 1)) for name, values in batch_of(PACKED).items()}
 
     def temporaries(remat):
-        model = Encoder(CONFIG, Compute(remat=remat, unroll=1))
+        model = BertEncoder(CONFIG, Compute(remat=remat, unroll=1))
 
         def loss(params):
             key = jax.random.key(0)
@@ -202,10 +202,10 @@ def test_a_batch_that_lacks_a_feature_is_refused_by_name(params):
     batch = batch_of(PACKED)
     del batch["segment_ids"]
     with pytest.raises(ValueError, match="the batch has no segment_ids"):
-        Encoder(CONFIG).apply({"params": params}, batch)
+        BertEncoder(CONFIG).apply({"params": params}, batch)
     batch["segment_ids"] = np.zeros((2, 5), np.int32)
     with pytest.raises(ValueError, match=r"segment_ids must be \[B, S\].*found \(2, 5\)"):
-        Encoder(CONFIG).apply({"params": params}, batch)
+        BertEncoder(CONFIG).apply({"params": params}, batch)
 
 
 def test_configurations_of_both_publishers_read_and_write(tmp_path):

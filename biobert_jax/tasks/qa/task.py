@@ -19,7 +19,7 @@ from biobert_jax.models.heads import SpanClassifier, gather_positions
 from biobert_jax.tasks.protocol import Arrays
 from biobert_jax.tasks.qa.answers import Candidate, Decoding, Merged, above, merge, n_best
 from biobert_jax.tasks.qa.windows import Windowing, featurize
-from biobert_jax.text.wordpiece import WordPieceTokenizer
+from biobert_jax.text.tokenizer import Tokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ class QaTask:
         self,
         splits: QaSplits,
         kind: str,
-        tokenizer: WordPieceTokenizer,
+        tokenizer: Tokenizer,
         model: SpanClassifier,
         windowing: Windowing,
         decoding: Decoding,

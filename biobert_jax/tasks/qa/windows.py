@@ -11,8 +11,8 @@ import numpy as np
 from biobert_jax.datasets.squad import Answer, Question
 from biobert_jax.errors import UserError
 from biobert_jax.input.packing import Example
-from biobert_jax.models.config import BertConfig
-from biobert_jax.text.wordpiece import WordPieceTokenizer
+from biobert_jax.models.protocol import EncoderConfig
+from biobert_jax.text.tokenizer import Tokenizer
 
 SPECIALS = 3  # [CLS] and two [SEP]
 QUESTION, PASSAGE = 0, 1  # token types
@@ -41,7 +41,7 @@ class Windowing:
                 "two windows would go unread"
             )
 
-    def check_fits(self, model: BertConfig) -> None:
+    def check_fits(self, model: EncoderConfig) -> None:
         """Raises UserError where windows are longer than a model can read."""
         if self.max_length > model.max_position_embeddings:
             raise UserError(
@@ -76,9 +76,7 @@ class Windows:
     windowed: int = 0
 
 
-def featurize(
-    questions: Sequence[Question], tokenizer: WordPieceTokenizer, windowing: Windowing
-) -> Windows:
+def featurize(questions: Sequence[Question], tokenizer: Tokenizer, windowing: Windowing) -> Windows:
     """Cuts pairs of question and passage into windows; every pair has at least one.
 
     Args:
@@ -155,7 +153,7 @@ def speakers(ranges: Sequence[tuple[int, int]], pieces: int) -> np.ndarray:
 
 
 def _sequence(
-    query: np.ndarray, passage: np.ndarray, tokenizer: WordPieceTokenizer
+    query: np.ndarray, passage: np.ndarray, tokenizer: Tokenizer
 ) -> dict[str, np.ndarray]:
     cls, sep = [tokenizer.cls_id], [tokenizer.sep_id]
     types = np.full(len(query) + len(passage) + SPECIALS, PASSAGE, np.int32)

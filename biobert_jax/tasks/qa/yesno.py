@@ -15,7 +15,7 @@ from biobert_jax.input.packing import IGNORED, Example, Feature
 from biobert_jax.models.heads import SequenceClassifier
 from biobert_jax.tasks.losses import count_labels, cross_entropy_sum
 from biobert_jax.tasks.qa.windows import Windowing, featurize
-from biobert_jax.text.wordpiece import WordPieceTokenizer
+from biobert_jax.text.tokenizer import Tokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class YesNoTask:
     def __init__(
         self,
         splits: QaSplits,
-        tokenizer: WordPieceTokenizer,
+        tokenizer: Tokenizer,
         model: SequenceClassifier,
         windowing: Windowing,
         card: Mapping[str, Any],
