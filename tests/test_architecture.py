@@ -20,7 +20,7 @@ KNOWS = {
     "cluster": set(),
     "training": {"tasks", "input", "models", "cluster"},
     "analysis": {"training", "tasks", "models"},
-    "interop": {"models", "text", "training"},
+    "interop": {"models", "text", "tasks", "training"},
     "inference": {"models", "text", "input", "datasets", "tasks", "interop"},
     "reports": {"evaluation"},
     "sweeps": set(),
@@ -34,6 +34,7 @@ ONLY = {
     ("tasks", "corpora"): {"biobert_jax.corpora.mixture", "biobert_jax.corpora.store"},
     ("training", "tasks"): {"biobert_jax.tasks.protocol"},
     ("training", "models"): {"biobert_jax.models.partitioning"},
+    ("interop", "tasks"): {"biobert_jax.tasks.cards"},
     ("interop", "training"): {"biobert_jax.training.checkpointing"},
     ("corpora", "reports"): {"biobert_jax.reports.published"},
 }

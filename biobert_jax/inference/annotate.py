@@ -16,6 +16,7 @@ from biobert_jax.interop.load import load_checkpoint
 from biobert_jax.models.config import Compute
 from biobert_jax.models.heads import TokenClassifier
 from biobert_jax.tasks.ner import (
+    NerCard,
     Windowing,
     entity_spans,
     featurize_encodings,
@@ -99,10 +100,11 @@ def make_annotator(
             f"{checkpoint.source}: its labels are {', '.join(labels)}; expected O and B-, I- "
             "(E-, S-) of some types, as a model for named entities has"
         )
-    settings = checkpoint.card.get("windows", {"max_length": 128, "overlap": 32})
-    length = min(max_length or settings["max_length"], checkpoint.config.max_position_embeddings)
+    card = checkpoint.card if isinstance(checkpoint.card, NerCard) else None
+    windows = card.windows if card is not None else Windowing()
+    length = min(max_length or windows.max_length, checkpoint.config.max_position_embeddings)
     # Whatever training cut off, here all words are read.
-    windowing = Windowing(length, min(settings["overlap"], length // 4))
+    windowing = Windowing(length, min(windows.overlap, length // 4))
     model = TokenClassifier(checkpoint.config, Compute(dtype), num_labels=len(labels))
 
     @jax.jit
@@ -115,7 +117,7 @@ def make_annotator(
         checkpoint.make_tokenizer(),
         labels,
         windowing,
-        checkpoint.card.get("joining", ""),
+        card.joining if card is not None else "",
     )
 
 

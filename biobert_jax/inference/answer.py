@@ -17,13 +17,12 @@ from biobert_jax.interop.checkpoint import Checkpoint
 from biobert_jax.models.config import Compute
 from biobert_jax.models.heads import SequenceClassifier, SpanClassifier
 from biobert_jax.tasks.qa.answers import MAX_CHARACTERS, Decoding, Merged, above, merge, n_best
+from biobert_jax.tasks.qa.card import KINDS, QaCard
 from biobert_jax.tasks.qa.task import best_ends
 from biobert_jax.tasks.qa.windows import Windowing, Windows, featurize
 from biobert_jax.tasks.qa.yesno import LABELS
 from biobert_jax.text.casing import warn_of_capitals
 from biobert_jax.text.tokenizer import Tokenizer
-
-KINDS = ("span", "factoid", "list", "yesno")
 
 
 class Answer(NamedTuple):
@@ -73,14 +72,15 @@ def make_answerer(checkpoint: Checkpoint, dtype: str = "float32") -> Answerer:
       CheckpointError: it has no head that answers questions.
     """
     yes_or_no = checkpoint.labels == list(LABELS) and "pooler" in checkpoint.params
-    kind = checkpoint.card.get("kind", "yesno" if yes_or_no else "span")
+    card = checkpoint.card if isinstance(checkpoint.card, QaCard) else None
+    kind = card.kind if card is not None else "yesno" if yes_or_no else "span"
     compute = Compute(dtype)
     if kind not in KINDS:
         raise CheckpointError(
             f"{checkpoint.source}: answers questions of the kind {kind!r}; expected one of "
             f"{', '.join(KINDS)}. Name a run of experiments.qa"
         )
-    decoding = Decoding(**checkpoint.card.get("decoding", {}))
+    decoding = card.decoding if card is not None else Decoding()
     if kind == "yesno":
         params = params_of(checkpoint, "yes/no classifier", ("pooler", "classifier"), "qa")
         model = SequenceClassifier(checkpoint.config, compute)
@@ -103,8 +103,8 @@ def make_answerer(checkpoint: Checkpoint, dtype: str = "float32") -> Answerer:
 
 
 def _windowing(checkpoint: Checkpoint) -> Windowing:
-    if "windows" in checkpoint.card:
-        return Windowing(**checkpoint.card["windows"])
+    if isinstance(checkpoint.card, QaCard):
+        return checkpoint.card.windows
     length = min(Windowing.max_length, checkpoint.config.max_position_embeddings)
     return Windowing(length, length // 3, length // 6)  # of 384 pieces, run_qa.py's 128 and 64
 

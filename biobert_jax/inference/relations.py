@@ -14,7 +14,7 @@ from biobert_jax.inference.packed import run_packed
 from biobert_jax.interop.checkpoint import Checkpoint
 from biobert_jax.models.config import Compute
 from biobert_jax.models.heads import SequenceClassifier
-from biobert_jax.tasks.relation import Windowing, featurize
+from biobert_jax.tasks.relation import RelationCard, Windowing, featurize
 from biobert_jax.text.casing import warn_of_capitals
 from biobert_jax.text.tokenizer import Tokenizer
 
@@ -56,10 +56,14 @@ def make_classifier(checkpoint: Checkpoint, dtype: str = "float32") -> RelationC
     """
     groups = ("pooler", "classifier")
     params = params_of(checkpoint, "classifier of sentences", groups, "relation")
-    task = checkpoint.card.get("task", "relation")
-    if task != "relation" or not checkpoint.labels:
+    card = checkpoint.card or RelationCard(
+        architecture=checkpoint.config,
+        vocabulary=checkpoint.vocabulary,
+        lowercase=checkpoint.lowercase,
+    )
+    if not isinstance(card, RelationCard) or not checkpoint.labels:
         raise CheckpointError(
-            f"{checkpoint.source}: is a model of the task {task!r} with the classes "
+            f"{checkpoint.source}: is a model of the task {card.task!r} with the classes "
             f"{', '.join(checkpoint.labels or ['unknown'])}; expected a run of "
             "experiments.relation, or a published classifier that names its classes (id2label)"
         )
@@ -69,7 +73,7 @@ def make_classifier(checkpoint: Checkpoint, dtype: str = "float32") -> RelationC
     def apply(params, batch):
         return jax.nn.softmax(model.apply({"params": params}, batch, deterministic=True)["logits"])
 
-    windowing = Windowing(**checkpoint.card.get("windows", {}))
+    windowing = card.windows
     length = min(windowing.max_length, checkpoint.config.max_position_embeddings)
     return RelationClassifier(
         apply,
@@ -77,7 +81,7 @@ def make_classifier(checkpoint: Checkpoint, dtype: str = "float32") -> RelationC
         checkpoint.make_tokenizer(),
         checkpoint.labels,
         dataclasses.replace(windowing, max_length=length),
-        checkpoint.card.get("marking", "anonymise"),
+        card.marking,
     )
 
 

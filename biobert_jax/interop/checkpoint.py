@@ -4,11 +4,11 @@ import dataclasses
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from biobert_jax.errors import CheckpointError, at
 from biobert_jax.interop.layout import Params, Shape
-from biobert_jax.models.config import BertConfig
+from biobert_jax.models.protocol import EncoderConfig
+from biobert_jax.tasks.cards import Card
 from biobert_jax.text.tokenizer import Tokenizer
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
@@ -22,7 +22,7 @@ _SHOWN = 8
 class Checkpoint:
     """A pre-trained or fine-tuned BERT from anywhere, in our parameter layout."""
 
-    config: BertConfig
+    config: EncoderConfig
     params: Params
     """`encoder`, and those of `interop.layout.HEADS` that were there; float32 numpy arrays."""
     vocabulary: list[str]
@@ -33,8 +33,8 @@ class Checkpoint:
     """Names of the `classifier`'s outputs, in order; None without a classifier."""
     source: str
     """Folder, hub id or prefix it was read from, for messages and logs."""
-    card: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """What else a run of ours says of itself: task, windows, decoding; empty for other formats."""
+    card: Card | None = None
+    """What a run of ours says of itself; None for other formats."""
 
     def make_tokenizer(self) -> Tokenizer:
         """The tokenizer that the model was trained with."""

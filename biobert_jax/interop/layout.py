@@ -9,13 +9,14 @@ The names here are canonical: Hugging Face's, with `bert.` before the encoder an
 """
 
 import functools
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from operator import getitem
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from biobert_jax.models.config import BertConfig
+from biobert_jax.models.protocol import EncoderConfig
 
 Params = dict[str, Any]
 Path = tuple[str, ...]
@@ -53,7 +54,7 @@ def _norm(name: str, size: int, path: Path, index: tuple = ()) -> Iterator[Place
     yield Place(f"{name}.bias", (size,), (*path, "bias"), index, False)
 
 
-def _encoder(config: BertConfig) -> Iterator[Place]:
+def _bert(config: BertConfig) -> Iterator[Place]:
     d, i = config.hidden_size, config.intermediate_size
     path, name = ("encoder", "embeddings"), "bert.embeddings"
     for table, rows in (
@@ -82,7 +83,12 @@ def _encoder(config: BertConfig) -> Iterator[Place]:
         yield from _norm(f"{name}.output.LayerNorm", d, (*mlp, "layer_norm"), (layer,))
 
 
-def places(config: BertConfig, group: str, num_labels: int = 0) -> Iterator[Place]:
+ENCODERS: dict[str, Callable[[Any], Iterator[Place]]] = {"bert": _bert}
+"""The table of each encoder that published checkpoints are read of and written for, by
+`model_type`."""
+
+
+def places(config: EncoderConfig, group: str, num_labels: int = 0) -> Iterator[Place]:
     """The rows of the table for one group: `encoder` or one of `HEADS`.
 
     `num_labels` is the width of the `classifier`; the other groups do not look at it.
@@ -90,7 +96,7 @@ def places(config: BertConfig, group: str, num_labels: int = 0) -> Iterator[Plac
     d = config.hidden_size
     match group:
         case "encoder":
-            yield from _encoder(config)
+            yield from ENCODERS[config.model_type](config)
         case "pooler":
             yield from _dense("bert.pooler.dense", (d, d), ("pooler",))
         case "mlm":

@@ -1,5 +1,6 @@
 """A workdir of ours as a checkpoint to start from, and a checkpoint as a workdir."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 
 from biobert_jax.errors import CheckpointError, at
 from biobert_jax.interop.checkpoint import Checkpoint
-from biobert_jax.models.config import BertConfig
+from biobert_jax.tasks import cards
 from biobert_jax.training.checkpointing import Checkpoints, read_card
 
 
@@ -23,15 +24,16 @@ def read_workdir(workdir: Path) -> Checkpoint:
     Raises:
       CheckpointError: the run has no finished checkpoint.
     """
-    card, params, step = read_card(workdir)
+    values, params, step = read_card(workdir)
     for section, settings in _tuned(workdir, step).items():
-        card[section] = card.get(section, {}) | settings
+        values[section] = values.get(section, {}) | settings
+    card = cards.read(at(workdir), values)
     return Checkpoint(
-        config=BertConfig.from_dict(card.pop("architecture")),
+        config=card.architecture,
         params=params,
-        vocabulary=card.pop("vocabulary"),
-        lowercase=card.pop("lowercase"),
-        labels=card.pop("labels", None),
+        vocabulary=list(card.vocabulary),
+        lowercase=card.lowercase,
+        labels=None if card.labels is None else list(card.labels),
         source=f"{workdir} (step {step})",
         card=card,
     )
@@ -53,16 +55,20 @@ def write_workdir(workdir: Path, checkpoint: Checkpoint) -> None:
     if workdir.exists() and any(workdir.iterdir()):
         raise CheckpointError(f"{at(workdir)}: not empty; name a new folder to write the model to")
     workdir.mkdir(parents=True, exist_ok=True)
-    card = {
-        **checkpoint.card,
-        "architecture": checkpoint.config.to_dict(),
+    encoder = {
+        "architecture": checkpoint.config,
         "vocabulary": checkpoint.vocabulary,
         "lowercase": checkpoint.lowercase,
         "labels": checkpoint.labels,
     }
+    card = (
+        cards.Card(**encoder)
+        if checkpoint.card is None
+        else dataclasses.replace(checkpoint.card, **encoder)
+    )
     checkpoints = Checkpoints(workdir, keep_best=0, asynchronous=False)
     params = jax.device_put(checkpoint.params)
-    checkpoints.save(_Untrained(jnp.zeros([], jnp.int32), params), {}, card)
+    checkpoints.save(_Untrained(jnp.zeros([], jnp.int32), params), {}, card.to_dict())
     checkpoints.wait()
     checkpoints.close()
     (workdir / "config.json").write_text(json.dumps({"converted_from": checkpoint.source}) + "\n")

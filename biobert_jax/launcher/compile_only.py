@@ -24,7 +24,7 @@ def run(config: Any, name: str) -> None:
     from biobert_jax.launcher import start
     from biobert_jax.models.heads import PretrainingModel
     from biobert_jax.tasks.pretraining.instances import InstanceOptions
-    from biobert_jax.tasks.pretraining.task import PretrainingTask, Subset
+    from biobert_jax.tasks.pretraining.task import PretrainingCard, PretrainingTask, Subset
     from biobert_jax.text.wordpiece import SPECIAL_TOKENS
 
     jax.config.update("jax_enable_compilation_cache", False)  # it cannot hold what runs nowhere
@@ -32,16 +32,16 @@ def run(config: Any, name: str) -> None:
     sizes = architecture(config)
     limit = config.batch.max_sequences if config.batch.packed else 1
     others = range(sizes.vocab_size - len(SPECIAL_TOKENS))
-
+    vocabulary = [*SPECIAL_TOKENS, *(f"piece{number}" for number in others)]
     task = PretrainingTask(
         training=[Subset(MemoryCorpus([]), np.zeros(0, int))],  # only shapes matter
         held_out=[],
         model=PretrainingModel(sizes, start.compute(config, platform="tpu")),
         options=InstanceOptions(max_length=config.batch.row_length, **config.instances),
-        vocabulary=[*SPECIAL_TOKENS, *(f"piece{number}" for number in others)],
+        vocabulary=vocabulary,
         row_length=config.batch.row_length,
         max_sequences=limit,
-        card={},
+        card=PretrainingCard(architecture=sizes, vocabulary=vocabulary, lowercase=False),
         seed=config.seed,
     )
     predicted = task.features["masked_lm_positions"].slots

@@ -16,6 +16,8 @@ from biobert_jax.interop.load import initial_params, load_checkpoint
 from biobert_jax.interop.workdir import read_workdir
 from biobert_jax.models import attention, attention_check
 from biobert_jax.models.config import BertConfig, Compute
+from biobert_jax.models.protocol import EncoderConfig
+from biobert_jax.tasks.preparation import AnyCard
 from biobert_jax.text.tokenizer import Tokenizer
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 from biobert_jax.text.wordpiece_trainer import train_vocabulary
@@ -36,19 +38,18 @@ class Start:
     """
 
     checkpoint: Checkpoint | None
-    architecture: BertConfig
+    architecture: EncoderConfig
     tokenizer: Tokenizer
     compute: Compute
 
-    def card(self, task: str, **more: Any) -> dict[str, Any]:
-        """What a checkpoint of the task carries so that it can be used without its data."""
-        return {
-            "task": task,
-            "architecture": self.architecture.to_dict(),
-            "vocabulary": self.tokenizer.vocabulary,
-            "lowercase": self.tokenizer.lowercase,
-            **more,
-        }
+    def card(self, kind: type[AnyCard], **own: Any) -> AnyCard:
+        """A card of this kind for the encoder and its tokenizer, with the task's own fields."""
+        return kind(
+            architecture=self.architecture,
+            vocabulary=self.tokenizer.vocabulary,
+            lowercase=self.tokenizer.lowercase,
+            **own,
+        )
 
     def initial_params(self, labels: Sequence[str] | None = None) -> Callable[[Any], Any] | None:
         """A function from fresh parameters to those that training starts with; None for random."""

@@ -14,6 +14,7 @@ from biobert_jax.errors import DataError
 from biobert_jax.evaluation import ner as evaluation
 from biobert_jax.input.packing import IGNORED, Example, Feature
 from biobert_jax.models.heads import TokenClassifier
+from biobert_jax.tasks.cards import Card
 from biobert_jax.tasks.losses import count_labels, cross_entropy_sum
 from biobert_jax.tasks.preparation import Prepared, Starter
 from biobert_jax.tasks.windows import owners, window_starts
@@ -48,6 +49,21 @@ class Windowing:
                 f"must be more than {SPECIALS} ([CLS] and [SEP]), windows.overlap less than what "
                 "that leaves"
             )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NerCard(Card):
+    """A tagger's card.
+
+    Attributes:
+      windows: how long sentences were read.
+      joining: the punctuation that words of the training sentences have inside; "" where they are
+        cut as the basic tokenizer cuts.
+    """
+
+    task: str = "ner"
+    windows: Windowing = Windowing()
+    joining: str = ""
 
 
 @dataclasses.dataclass
@@ -88,10 +104,10 @@ def prepare(config: Any, start_from: Starter) -> Prepared:
     warn_of_capitals(texts, start.tokenizer.lowercase)
     head = {"num_labels": len(labels), "classifier_dropout": config.model.dropout}
     model = TokenClassifier(start.architecture, start.compute, **head)
-    windows = config.windows.to_dict()
+    windows = Windowing(**config.windows)
     joining = joining_characters(sentence.words for sentence in splits["train"])
-    card = start.card("ner", labels=labels, windows=windows, joining=joining)
-    task = NerTask(splits, labels, start.tokenizer, model, Windowing(**windows), card)
+    card = start.card(NerCard, labels=labels, windows=windows, joining=joining)
+    task = NerTask(splits, labels, start.tokenizer, model, windows, card)
     return Prepared(task, start.initial_params(labels))
 
 
@@ -243,7 +259,7 @@ class NerTask:
         tokenizer: Tokenizer,
         model: TokenClassifier,
         windowing: Windowing,
-        card: Mapping[str, Any],
+        card: NerCard,
     ):
         """Featurises the splits.
 

@@ -2,13 +2,15 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from biobert_jax.models.config import Compute
 from biobert_jax.models.protocol import EncoderConfig
+from biobert_jax.tasks.cards import Card
 from biobert_jax.tasks.protocol import Task
 from biobert_jax.text.tokenizer import Tokenizer
 
+AnyCard = TypeVar("AnyCard", bound=Card)
 Params = Any
 Results = dict[str, Any]
 
@@ -26,8 +28,9 @@ class Start(Protocol):
     tokenizer: Tokenizer
     compute: Compute
 
-    def card(self, task: str, **more: Any) -> dict[str, Any]:
-        """What a checkpoint of the task carries so that it can be used without its data."""
+    def card(self, kind: type[AnyCard], **own: Any) -> AnyCard:
+        """A card of this kind for the encoder and its tokenizer, with the task's own fields."""
+        ...
 
     def initial_params(
         self, labels: Sequence[str] | None = None

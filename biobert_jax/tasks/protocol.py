@@ -11,6 +11,7 @@ import numpy as np
 from biobert_jax.input.loader import Packing
 from biobert_jax.input.packing import Example, Feature
 from biobert_jax.input.row_streams import RowStreams
+from biobert_jax.tasks.cards import Card
 
 Arrays = Mapping[str, jax.Array]
 
@@ -43,10 +44,8 @@ class Task(Protocol):
         ...
 
     @property
-    def card(self) -> Mapping[str, Any]:
-        """What a checkpoint of this task must carry to be used without its data; JSON-serialisable
-        (architecture, vocabulary, casing, labels).
-        """
+    def card(self) -> Card:
+        """What a checkpoint of this task carries to be used without its data."""
         ...
 
     @property

@@ -25,6 +25,7 @@ class Entry:
       schema: its settings; see `configuration.schema.Schema`.
       prepare: (config, start_from) -> Prepared; see `tasks.preparation`.
       print_scores: prints what results.json says.
+      card: the class of the task's cards; see `tasks.cards`.
       use: makes a checkpoint of the task ready for inference; empty: only its encoder is of use.
       folds: config -> the numbers of the folds to run; empty: the task's data sets have none.
       compile_only: (config, topology) -> None, for --compile_only; empty: has no such mode.
@@ -35,6 +36,7 @@ class Entry:
     schema: str
     prepare: str
     print_scores: str
+    card: str = "biobert_jax.tasks.cards:Card"
     use: str = ""
     folds: str = ""
     compile_only: str = ""
@@ -47,6 +49,7 @@ TASKS = {
         schema="biobert_jax.configuration.ner:SCHEMA",
         prepare="biobert_jax.tasks.ner:prepare",
         print_scores="biobert_jax.reports.tables:print_ner_scores",
+        card="biobert_jax.tasks.ner:NerCard",
         use="biobert_jax.inference.annotate:make_annotator",
     ),
     "relation": Entry(
@@ -55,6 +58,7 @@ TASKS = {
         schema="biobert_jax.configuration.relation:SCHEMA",
         prepare="biobert_jax.tasks.relation:prepare",
         print_scores="biobert_jax.reports.tables:print_relation_scores",
+        card="biobert_jax.tasks.relation:RelationCard",
         use="biobert_jax.inference.relations:make_classifier",
         folds="biobert_jax.tasks.relation:folds",
     ),
@@ -64,6 +68,7 @@ TASKS = {
         schema="biobert_jax.configuration.qa:SCHEMA",
         prepare="biobert_jax.tasks.qa.prepare:prepare",
         print_scores="biobert_jax.reports.tables:print_qa_scores",
+        card="biobert_jax.tasks.qa.card:QaCard",
         use="biobert_jax.inference.answer:make_answerer",
     ),
     "pretraining": Entry(
@@ -72,6 +77,7 @@ TASKS = {
         schema="biobert_jax.configuration.pretraining:SCHEMA",
         prepare="biobert_jax.tasks.pretraining.prepare:prepare",
         print_scores="biobert_jax.reports.tables:print_pretraining_scores",
+        card="biobert_jax.tasks.pretraining.task:PretrainingCard",
         compile_only="biobert_jax.launcher.compile_only:run",
     ),
 }

@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -12,6 +12,7 @@ from biobert_jax.datasets.relation import RelationSet, fold_numbers, load_relati
 from biobert_jax.evaluation import relation as evaluation
 from biobert_jax.input.packing import IGNORED, Example, Feature
 from biobert_jax.models.heads import SequenceClassifier
+from biobert_jax.tasks.cards import Card
 from biobert_jax.tasks.losses import count_labels, cross_entropy_sum
 from biobert_jax.tasks.preparation import Prepared, Starter
 from biobert_jax.text.casing import warn_of_capitals
@@ -34,6 +35,20 @@ class Windowing:
 
     max_length: int = 128
     around_marks: bool = True
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RelationCard(Card):
+    """A relation classifier's card.
+
+    Attributes:
+      windows: what of long sentences was read.
+      marking: how raw text with offsets was marked, a name of `text.entity_marking.METHODS`.
+    """
+
+    task: str = "relation"
+    windows: Windowing = Windowing()
+    marking: str = "anonymise"
 
 
 @dataclasses.dataclass
@@ -76,10 +91,9 @@ def prepare(config: Any, start_from: Starter) -> Prepared:
     warn_of_capitals(texts, start.tokenizer.lowercase)
     head = {"num_labels": len(data.labels), "classifier_dropout": config.model.dropout}
     model = SequenceClassifier(start.architecture, start.compute, **head)
-    windows = config.windows.to_dict()
-    settings = {"windows": windows, "marking": config.dataset.marking}
-    card = start.card("relation", labels=data.labels, scored=data.scored, **settings)
-    task = RelationTask(data, start.tokenizer, model, Windowing(**windows), card)
+    windows, marking = Windowing(**config.windows), config.dataset.marking
+    card = start.card(RelationCard, labels=data.labels, windows=windows, marking=marking)
+    task = RelationTask(data, start.tokenizer, model, windows, card)
     initial = start.initial_params(data.labels)
     return Prepared(task, initial, lambda results: results | {"data": data.facts})
 
@@ -175,7 +189,7 @@ class RelationTask:
         tokenizer: Tokenizer,
         model: SequenceClassifier,
         windowing: Windowing,
-        card: Mapping[str, Any],
+        card: RelationCard,
     ):
         """Featurises the splits.
 

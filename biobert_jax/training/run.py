@@ -246,7 +246,7 @@ class Run:
             "data": encode_state(self.data.batches.get_state()),
             "interval": self.logs[0].interval.save(),
         }
-        self.checkpoints.save(self.state, position, self.task.card, score)
+        self.checkpoints.save(self.state, position, self.task.card.to_dict(), score)
 
     # ---- The end.
 

@@ -66,7 +66,7 @@ def test_bioasq_starts_where_squad_ended(run_qa, squad, tmp_path, caplog, capsys
         assert results["test"][name] == pytest.approx(score), name
     if kind == "list":  # what `biobert answer` goes by
         assert results["tuned"] == {"decoding": {"threshold": results["validation"]["threshold"]}}
-        tuned = read_workdir(tmp_path / kind).card["decoding"]["threshold"]
+        tuned = read_workdir(tmp_path / kind).card.decoding.threshold
         assert tuned == results["test"]["threshold"]
     if kind == "factoid":
         assert all(len(answers) <= 5 for answers in predicted.values())

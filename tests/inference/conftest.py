@@ -3,6 +3,10 @@ import pytest
 
 from biobert_jax.interop.checkpoint import Checkpoint
 from biobert_jax.models.heads import SequenceClassifier, SpanClassifier, TokenClassifier
+from biobert_jax.tasks import relation
+from biobert_jax.tasks.qa import windows as qa
+from biobert_jax.tasks.qa.card import QaCard
+from biobert_jax.tasks.relation import RelationCard
 from biobert_jax.text.wordpiece_trainer import train_vocabulary
 from tests.support.models import tiny_config
 
@@ -12,7 +16,7 @@ TEXT = (
 )
 
 
-def tiny_checkpoint(lowercase=False, labels=LABELS, seed=0, make=TokenClassifier, **card):
+def tiny_checkpoint(lowercase=False, labels=LABELS, seed=0, make=TokenClassifier, card=None, **own):
     """A model of random, large parameters: it says something of every kind."""
     vocabulary = train_vocabulary([TEXT] * 3, 150, lowercase)
     config = tiny_config(
@@ -27,7 +31,10 @@ def tiny_checkpoint(lowercase=False, labels=LABELS, seed=0, make=TokenClassifier
     names = ("input_ids", "token_type_ids", "segment_ids", "position_ids", "cls_positions")
     params = model.init(jax.random.key(seed), dict.fromkeys(names, row))["params"]
     params = jax.device_get(params)
-    return Checkpoint(config, params, vocabulary, lowercase, labels and [*labels], "a test", card)
+    encoder = {"architecture": config, "vocabulary": vocabulary, "lowercase": lowercase}
+    labels = labels and [*labels]
+    said = card and card(**encoder, labels=labels, **own)
+    return Checkpoint(config, params, vocabulary, lowercase, labels, "a test", said)
 
 
 @pytest.fixture(scope="session")
@@ -37,15 +44,15 @@ def checkpoint():
 
 @pytest.fixture(scope="session")
 def span_checkpoint():
-    windows = {"max_length": 24, "stride": 5, "max_question": 8}
-    return tiny_checkpoint(labels=None, make=SpanClassifier, task="qa", windows=windows)
+    windows = qa.Windowing(24, stride=5, max_question=8)
+    return tiny_checkpoint(labels=None, make=SpanClassifier, card=QaCard, windows=windows)
 
 
 @pytest.fixture(scope="session")
 def sequence_checkpoint():
-    windows = {"max_length": 24, "around_marks": True}
+    windows = relation.Windowing(24, around_marks=True)
     labels, make = ["false", "treats", "causes"], SequenceClassifier
-    return tiny_checkpoint(labels=labels, make=make, task="relation", windows=windows)
+    return tiny_checkpoint(labels=labels, make=make, card=RelationCard, windows=windows)
 
 
 @pytest.fixture(scope="session")

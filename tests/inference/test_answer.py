@@ -20,7 +20,7 @@ ODD = st.text(
 
 
 def of_kind(checkpoint, kind, **decoding):
-    card = checkpoint.card | {"kind": kind, "decoding": decoding}
+    card = dataclasses.replace(checkpoint.card, kind=kind, decoding=Decoding(**decoding))
     return make_answerer(dataclasses.replace(checkpoint, card=card))
 
 
@@ -73,7 +73,7 @@ def test_what_stands_in_several_passages_is_added_up(answerer):
 
 def test_windows_are_those_of_training_or_fit_the_model(span_checkpoint):
     assert make_answerer(span_checkpoint).windowing == Windowing(24, 5, 8)
-    published = make_answerer(dataclasses.replace(span_checkpoint, card={}))
+    published = make_answerer(dataclasses.replace(span_checkpoint, card=None))
     assert published.windowing == Windowing(40, 13, 6)
     assert (published.kind, published.decoding) == ("span", Decoding())
     check(asked := Asked("q", "Which?", (PASSAGE * 9,)), answer(published, [asked])[0])

@@ -8,17 +8,18 @@ import pytest
 from biobert_jax import cli
 from biobert_jax.inference.answer import make_answerer
 from biobert_jax.interop.workdir import read_workdir, write_workdir
+from biobert_jax.tasks.qa.answers import Decoding
 
 PASSAGES = ["Tavoramab relieved severe Brackow fever of the knee.", "Gold is a metal, Dr Roe!"]
 IDS = [letter * 24 for letter in "abc"]
-CARD = {"task": "qa", "kind": "list", "decoding": {"threshold": 0.5}}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, span_checkpoint):
     """A workdir as experiments.qa leaves it for list questions."""
     workdir = tmp_path_factory.mktemp("runs") / "list"
-    card = span_checkpoint.card | CARD
+    decoding = Decoding(threshold=0.5)
+    card = dataclasses.replace(span_checkpoint.card, kind="list", decoding=decoding)
     write_workdir(workdir, dataclasses.replace(span_checkpoint, card=card))
     results = {"step": 0, "tuned": {"decoding": {"threshold": 0.05}}}
     (workdir / "results.json").write_text(json.dumps(results), "utf-8")
@@ -52,7 +53,7 @@ def test_a_run_brings_its_windows_and_the_threshold_that_it_tuned(run, tmp_path)
     checkpoint = read_workdir(run)
     answerer = make_answerer(checkpoint)
     assert (answerer.kind, answerer.decoding.threshold) == ("list", 0.05)
-    assert answerer.windowing.max_length == checkpoint.card["windows"]["max_length"] == 24
+    assert answerer.windowing.max_length == checkpoint.card.windows.max_length == 24
     # Of another step, the threshold is not this model's.
     (run / "results.json").rename(tmp_path / "results.json")
     assert make_answerer(read_workdir(run)).decoding.threshold == 0.5

@@ -7,6 +7,7 @@ import pytest
 from biobert_jax.datasets.relation_files import parse_relations
 from biobert_jax.errors import CheckpointError, DataError
 from biobert_jax.inference.relations import classify, make_classifier
+from biobert_jax.tasks.qa.card import QaCard
 
 SENTENCES = [
     "@CHEMICAL$ relieved severe @DISEASE$ of the knee.",
@@ -80,17 +81,18 @@ def test_bad_input_is_told_by_file_and_line(text, said):
 
 
 def test_windows_and_marking_are_those_of_training(sequence_checkpoint):
-    card = sequence_checkpoint.card | {"marking": "wrap"}
+    card = dataclasses.replace(sequence_checkpoint.card, marking="wrap")
     trained = make_classifier(dataclasses.replace(sequence_checkpoint, card=card))
     assert (trained.windowing.max_length, trained.marking) == (24, "wrap")
-    published = make_classifier(dataclasses.replace(sequence_checkpoint, card={}))
+    published = make_classifier(dataclasses.replace(sequence_checkpoint, card=None))
     assert (published.windowing.max_length, published.marking) == (40, "anonymise")
 
 
 def test_a_model_of_another_task_is_refused(checkpoint, sequence_checkpoint):
     with pytest.raises(CheckpointError, match=r"no classifier of sentences \(pooler and classif"):
         make_classifier(checkpoint)
-    other = dataclasses.replace(sequence_checkpoint, card={"task": "qa"})
+    qa = QaCard(architecture=checkpoint.config, vocabulary=[], lowercase=False)
+    other = dataclasses.replace(sequence_checkpoint, card=qa)
     with pytest.raises(CheckpointError, match="of the task 'qa' with the classes false, treats"):
         make_classifier(other)
     with pytest.raises(CheckpointError, match="the classes unknown"):

@@ -9,7 +9,7 @@ from biobert_jax.errors import SettingError
 from biobert_jax.models.heads import PretrainingModel
 from biobert_jax.tasks.preparation import Prepared, Starter
 from biobert_jax.tasks.pretraining.instances import InstanceOptions
-from biobert_jax.tasks.pretraining.task import PretrainingTask, subset
+from biobert_jax.tasks.pretraining.task import PretrainingCard, PretrainingTask, subset
 from biobert_jax.text.wordpiece import load_vocabulary
 
 
@@ -47,7 +47,7 @@ def prepare(config: Any, start_from: Starter) -> Prepared:
         vocabulary=start.tokenizer.vocabulary,
         row_length=config.batch.row_length,
         max_sequences=limit,
-        card=start.card("pretraining"),
+        card=start.card(PretrainingCard),
         seed=config.seed,
         names=_names(folders),
     )

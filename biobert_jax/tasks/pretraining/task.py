@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import jax
@@ -16,6 +16,7 @@ from biobert_jax.input.loader import Packing
 from biobert_jax.input.packing import IGNORED, Example, Feature
 from biobert_jax.input.row_streams import RowStreams
 from biobert_jax.models.heads import PretrainingModel
+from biobert_jax.tasks.cards import Card
 from biobert_jax.tasks.losses import count_labels, cross_entropy_sum
 from biobert_jax.tasks.pretraining.instances import InstanceOptions, Pieces, Sentences, instances
 
@@ -159,6 +160,13 @@ class Blocks:
         return self.__dict__ | {"_orders": {}}
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PretrainingCard(Card):
+    """A pre-trained encoder's card."""
+
+    task: str = "pretraining"
+
+
 class PretrainingTask:
     """Masked language model and, where the options say so, next sentence prediction."""
 
@@ -173,7 +181,7 @@ class PretrainingTask:
         vocabulary: Sequence[str],
         row_length: int,
         max_sequences: int,
-        card: Mapping[str, Any],
+        card: PretrainingCard,
         seed: int,
         names: Sequence[str] = (),
     ):

@@ -1,11 +1,13 @@
 """From a config to a question answering task: spans of passages, or yes and no."""
 
+import dataclasses
 from typing import Any
 
 from biobert_jax.datasets.qa import load_splits
 from biobert_jax.models.heads import SequenceClassifier, SpanClassifier
 from biobert_jax.tasks.preparation import Prepared, Starter
 from biobert_jax.tasks.qa.answers import Decoding
+from biobert_jax.tasks.qa.card import QaCard
 from biobert_jax.tasks.qa.task import QaTask
 from biobert_jax.tasks.qa.windows import Windowing
 from biobert_jax.tasks.qa.yesno import LABELS, YesNoTask
@@ -28,17 +30,15 @@ def prepare(config: Any, start_from: Starter) -> Prepared:
     warn_of_capitals(texts, start.tokenizer.lowercase)
     windowing = Windowing(**config.windows)
     kind = config.dataset.kind
-    settings = {"kind": kind, "windows": config.windows.to_dict()}
+    card = start.card(QaCard, kind=kind, windows=windowing, decoding=Decoding(**config.decoding))
     if kind == "yesno":
         head = {"classifier_dropout": config.model.dropout}
         model = SequenceClassifier(start.architecture, start.compute, **head)
-        card = start.card("qa", labels=list(LABELS), **settings)
+        card = dataclasses.replace(card, labels=list(LABELS))
         task = YesNoTask(splits, start.tokenizer, model, windowing, card)
         return Prepared(task, start.initial_params(LABELS))
     model = SpanClassifier(start.architecture, start.compute)
-    card = start.card("qa", decoding=config.decoding.to_dict(), **settings)
-    decoding = Decoding(**config.decoding)
-    task = QaTask(splits, kind, start.tokenizer, model, windowing, decoding, card)
+    task = QaTask(splits, kind, start.tokenizer, model, windowing, card.decoding, card)
     return Prepared(task, start.initial_params(), with_tuned)
 
 

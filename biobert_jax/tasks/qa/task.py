@@ -18,6 +18,7 @@ from biobert_jax.input.packing import IGNORED, Example, Feature
 from biobert_jax.models.heads import SpanClassifier, gather_positions
 from biobert_jax.tasks.protocol import Arrays
 from biobert_jax.tasks.qa.answers import Candidate, Decoding, Merged, above, merge, n_best
+from biobert_jax.tasks.qa.card import QaCard
 from biobert_jax.tasks.qa.windows import Windowing, featurize
 from biobert_jax.text.tokenizer import Tokenizer
 
@@ -103,7 +104,7 @@ class QaTask:
         model: SpanClassifier,
         windowing: Windowing,
         decoding: Decoding,
-        card: Mapping[str, Any],
+        card: QaCard,
     ):
         """Featurises the splits.
 

@@ -1,8 +1,7 @@
 """Yes/no questions of BioASQ: each snippet says how likely a yes is, and their mean decides."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import jax
 import numpy as np
@@ -14,6 +13,7 @@ from biobert_jax.evaluation.questions import answered, write_questions
 from biobert_jax.input.packing import IGNORED, Example, Feature
 from biobert_jax.models.heads import SequenceClassifier
 from biobert_jax.tasks.losses import count_labels, cross_entropy_sum
+from biobert_jax.tasks.qa.card import QaCard
 from biobert_jax.tasks.qa.windows import Windowing, featurize
 from biobert_jax.text.tokenizer import Tokenizer
 
@@ -34,7 +34,7 @@ class YesNoTask:
         tokenizer: Tokenizer,
         model: SequenceClassifier,
         windowing: Windowing,
-        card: Mapping[str, Any],
+        card: QaCard,
     ):
         """Featurises the splits; every window of a snippet has its question's answer for label.
 

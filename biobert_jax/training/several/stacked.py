@@ -265,7 +265,7 @@ def _check_shapes(trials: Sequence[Trial]) -> None:
 
 
 def _shape(task: Task) -> str:
-    labels = task.card.get("labels")
+    labels = task.card.labels
     said = f"a vocabulary of {task.model.config.vocab_size}"
     return said if labels is None else f"{said}, {len(labels)} labels"
 
@@ -280,7 +280,7 @@ def _finish(
     options = trial.config.checkpoint.to_dict() | {"asynchronous": False}
     del options["every"]
     checkpoints = Checkpoints(folder, **options)
-    checkpoints.save(state, position, trial.task.card)
+    checkpoints.save(state, position, trial.task.card.to_dict())
     checkpoints.close()
     results: dict[str, Any] = {"step": int(state.step)}
     for split in ("validation", "test"):
