@@ -9,6 +9,7 @@ from biobert_jax.configuration.schema import (
     Schema,
     number,
     one_of,
+    optional,
     pair,
     several,
     switch,
@@ -57,6 +58,7 @@ SCHEMA = Schema(
         "instances.short_probability": number(0, 1),
         "instances.masked_share": number(above=0, below=1, note="of an instance's pieces"),
         "instances.max_predictions": whole(1, note="per instance"),
+        "instances.static_copies": optional(whole(note="of each document; 0: new in every epoch")),
         "batch.row_length": whole(8, note="pieces"),
         "batch.rows": whole(1, note="per step"),
         "train.steps": whole(1),
@@ -94,6 +96,7 @@ def pretraining(variant: str, steps: int, keep_steps: tuple[int, ...] = ()):
     config.instances.whole_words = False
     config.instances.short_probability = 0.1
     config.instances.masked_share = 0.15
+    config.instances.static_copies = 0  # 0: new pairs and masks in every epoch; or a dupe factor
     config.instances.max_predictions = 77  # per instance of 512; Google's scripts pass 20 for 128
 
     config.batch.row_length = 512

@@ -47,6 +47,8 @@ class InstanceOptions:
       masked_share: of all pieces, special ones counted.
       max_predictions: the most pieces masked in an instance.
       whole_words: mask all pieces of a word or none.
+      static_copies: 0: new pairs and masks in every epoch; otherwise so many versions of each
+        document, read in turn, as the original's dupe_factor (10) writes them to disk.
     """
 
     max_length: int = 512
@@ -55,6 +57,7 @@ class InstanceOptions:
     masked_share: float = 0.15
     max_predictions: int = 77
     whole_words: bool = False
+    static_copies: int = 0
 
 
 def instances(

@@ -134,6 +134,9 @@ class Blocks:
         for position in range(number * size, (number + 1) * size):
             epoch, at = divmod(position, count)
             current = int(self._epoch_order(index, epoch, count)[at])
+            if copies := self._options.static_copies:
+                # The instances of a document are those of its copy, whatever the block.
+                rng = np.random.default_rng((self._seed, 4, index, current, epoch % copies))
             yield from instances(
                 chosen.sentences(current),
                 functools.partial(chosen.another, current, rng),

@@ -1,5 +1,7 @@
 """The stream of rows: determinism, mixing, subsets, and what evaluation counts."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -217,6 +219,24 @@ def test_held_out_scores_are_told_for_each_corpus():
     assert expected == one
     total = one["mlm_loss"] * one["masked_pieces"] + other["mlm_loss"] * other["masked_pieces"]
     assert results["mlm_loss"] == pytest.approx(total / results["masked_pieces"])
+
+
+@pytest.mark.parametrize("copies", [0, 1, 2])
+def test_static_copies_repeat_pairs_and_masks(copies):
+    """With one document per block, a block is an epoch of it."""
+    options = dataclasses.replace(OPTIONS, static_copies=copies)
+
+    class Single(Subset):
+        def documents_for(self, pieces):
+            return 1
+
+    blocks = Blocks([Single(corpus(1), np.arange(1))], options, Pieces.of(VOCABULARY), 0)
+    epochs = [list(blocks(number)) for number in range(5)]
+    ids = [np.concatenate([example["input_ids"] for example in epoch]) for epoch in epochs]
+    distinct = {one.tobytes() for one in ids}
+    assert len(distinct) == (copies or 5)
+    if copies:
+        np.testing.assert_array_equal(ids[0], ids[copies])
 
 
 def test_a_corpus_of_weight_zero_is_held_out_only():
