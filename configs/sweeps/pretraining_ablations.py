@@ -9,9 +9,9 @@
 | encoder | differs from `standard` in |
 |---|---|
 | padded | one pair of segments per row, the rest padding, as the original |
-| static | ten fixed versions of each document (the original's dupe factor), not new ones every epoch |
+| static | ten fixed versions of each document (the dupe factor), not new ones every epoch |
 | scratch | random weights instead of BERT's |
-| own_vocabulary | random weights and a vocabulary of its own: shards of the same text built with it |
+| own_vocabulary | random weights, and shards of the same text built with its own vocabulary |
 """
 
 from biobert_jax.sweeps.defaults import settings

@@ -1,6 +1,6 @@
 """BioASQ with and without SQuAD first (section 4.3 of the paper).
 
-    python -m experiments.sweep --config=configs/sweeps/squad_first.py --workdir=sweeps/squad_first \
+    python -m experiments.sweep --config=configs/sweeps/squad_first.py --workdir=sweeps/squad \
         --config.init=INIT --config.squad=SQUAD_FOLDER --config.bioasq=BIOASQ_FOLDER
 """
 
