@@ -30,7 +30,8 @@ def parse_json(text: str, where: str, line: int | None = None) -> Any:
         place = at(where, line or error.lineno)
         # A string that is never closed is reported where it begins, not at the end of the file.
         unclosed = error.msg.startswith("Unterminated string")
-        if unclosed or not text[error.pos :].strip() or not text.rstrip().endswith(("}", "]")):
+        is_cut = text.lstrip()[:1] in "{[" and not text.rstrip().endswith(("}", "]"))
+        if unclosed or is_cut or not text[error.pos :].strip():
             place = at(where, line or text.count("\n") + 1)
             raise DataError(
                 f"{place}: the JSON ends in the middle ({error.msg} at character {error.pos} of "

@@ -152,7 +152,8 @@ def _line_groups(lines: Iterator[_Line]) -> Iterator[_Record]:
                 yield _Record(first, "", tuple(sentences), problem)
             sentences, first, characters, problem = [], 0, 0, ""
             continue
-        first = first or line.number
+        if not first or (line.problem and not problem):
+            first = line.number
         characters += len(text)
         problem = problem or line.problem
         if not problem and characters > MAX_LINE_BYTES:

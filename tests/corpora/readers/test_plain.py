@@ -88,7 +88,7 @@ def test_a_document_with_a_broken_line_is_rejected_whole(write):
     (document,) = read_sentences(path, on_error=rejected.append)
     assert document.paragraphs == ("Four.",)
     assert document.id == "notes.txt#2"
-    assert rejected[0].position == "line 1"
+    assert rejected[0].position == "line 2"
 
 
 def test_endless_lines_and_documents_are_bounded(write, monkeypatch):
