@@ -6,7 +6,7 @@ import ml_collections
 
 from biobert_jax.configuration.defaults import defaults, shrink
 from biobert_jax.configuration.schema import Schema, one_of, switch, text, whole
-from biobert_jax.configuration.settings import windows_fit
+from biobert_jax.configuration.settings import own_data_has_a_path, windows_fit
 
 SPECIALS = 2  # [CLS] and [SEP]
 
@@ -44,7 +44,7 @@ SCHEMA = Schema(
         "windows.overlap": whole(0, note="pieces"),
         "windows.truncate": switch(),
     },
-    rules=(windows_fit, windows_overlap, selection_is_unseen),
+    rules=(own_data_has_a_path, windows_fit, windows_overlap, selection_is_unseen),
 )
 
 

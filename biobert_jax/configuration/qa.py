@@ -6,7 +6,7 @@ import ml_collections
 
 from biobert_jax.configuration.defaults import defaults, shrink
 from biobert_jax.configuration.schema import Schema, number, one_of, text, whole
-from biobert_jax.configuration.settings import windows_fit
+from biobert_jax.configuration.settings import own_data_has_a_path, windows_fit
 
 SPECIALS = 3  # [CLS] and two [SEP]
 
@@ -41,7 +41,7 @@ SCHEMA = Schema(
         "decoding.top": whole(1, note="answers"),
         "decoding.threshold": number(0, 1, note="a share of probability"),
     },
-    rules=(windows_fit, windows_meet),
+    rules=(own_data_has_a_path, windows_fit, windows_meet),
 )
 
 

@@ -4,7 +4,7 @@ import ml_collections
 
 from biobert_jax.configuration.defaults import defaults, shrink
 from biobert_jax.configuration.schema import Schema, Setting, one_of, several, switch, text, whole
-from biobert_jax.configuration.settings import windows_fit
+from biobert_jax.configuration.settings import own_data_has_a_path, windows_fit
 
 SCHEMA = Schema(
     {
@@ -23,7 +23,10 @@ SCHEMA = Schema(
         "windows.max_length": whole(3, note="pieces"),
         "windows.around_marks": switch(),
     },
-    rules=(windows_fit,),
+    rules=(
+        own_data_has_a_path,
+        windows_fit,
+    ),
 )
 
 

@@ -236,3 +236,10 @@ def windows_fit(config: Any) -> str | None:
             f"{positions}; lower the first or raise the second"
         )
     return None
+
+
+def own_data_has_a_path(config: Any) -> str | None:
+    """For tasks with a config `own`: nothing is downloaded for it."""
+    if config.dataset.name == "own" and not config.dataset.path:
+        return "config.dataset.path is empty; expected the folder of your own data"
+    return None

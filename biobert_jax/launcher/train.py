@@ -19,6 +19,7 @@ from biobert_jax.training.several.grid import grid, wanted
 from biobert_jax.training.workdir import write_json
 
 Results = dict[str, Any]
+OWN = "own"  # the `dataset.name` of configs/*/own.py
 
 
 def run(config: Any, workdir: Path) -> Results | None:
@@ -51,11 +52,10 @@ def train(config: Any, workdir: Path) -> Results | None:
     if wanted(config):
         results = _train_together(config, workdir, folds)
     elif folds:
-        results = cross_validate(config, workdir, folds, _train_once)
+        results = cross_validate(config, workdir, folds, _train_fold)
     else:
-        return _train_once(config, workdir)
-    write_results(config, workdir, results)
-    return results
+        results = _train_once(config, workdir)
+    return write_results(config, workdir, results)
 
 
 def prepare(config: Any) -> Prepared:
@@ -67,8 +67,11 @@ def prepare(config: Any) -> Prepared:
 def _train_once(config: Any, workdir: Path) -> Results | None:
     prepared = prepare(config)
     results = train_and_evaluate(config, prepared.task, workdir, prepared.initial_params)
-    if results is not None:
-        results = prepared.complete(results)
+    return None if results is None else prepared.complete(results)
+
+
+def _train_fold(config: Any, workdir: Path) -> Results | None:
+    results = _train_once(config, workdir)
     write_results(config, workdir, results)
     return results
 
@@ -100,17 +103,60 @@ def _train_together(config: Any, workdir: Path, folds: Sequence[int]) -> Results
             entry |= {"trial": name, "seed": one.seed}
             entry |= {"learning_rate": one.optimizer.learning_rate}
         said.append(entry | results)
-    means, spread = {}, {}  # the spread is the last split's: the test's where there is one
+    return {**_together(said), kind: said} if kind == "folds" else summarise_trials(said)
+
+
+def summarise_trials(trials: Sequence[Results]) -> Results:
+    """Results of several runs: each of them, and mean and spread over those of one setting.
+
+    Runs of one learning rate differ in seed and fold only; a mean over rates would describe no
+    model.
+
+    Args:
+      trials: a run's results each, with its `learning_rate`.
+
+    Returns:
+      `trials`; `settings`, per learning rate the number of `trials`, the mean scores of each split
+      and their sample standard deviations under `spread`. With one rate, its means and the spread
+      of its last split stand at the top as well, as for folds.
+    """
+    rates = list(dict.fromkeys(one["learning_rate"] for one in trials))
+    settings = []
+    for rate in rates:
+        own = [one for one in trials if one["learning_rate"] == rate]
+        settings.append({"learning_rate": rate, "trials": len(own)} | _together(own, every=True))
+    top = _together(trials) if len(rates) == 1 else {}
+    return {**top, "settings": settings, "trials": list(trials)}
+
+
+def _together(runs: Sequence[Results], every: bool = False) -> Results:
+    """Means of each split that all runs have; the spread of the last split, or of `every` one."""
+    means, spreads = {}, {}
     for split in ("validation", "test"):
-        if all(split in results for results in said):
-            means[split], spread = summarise([results[split] for results in said])
-    return {**means, "spread": spread, kind: said}
+        if all(split in results for results in runs):
+            means[split], spreads[split] = summarise([results[split] for results in runs])
+    last = next(reversed(spreads.values()), {})
+    return {**means, "spread": spreads if every else last}
 
 
-def write_results(config: Any, workdir: Path, results: Results | None) -> None:
-    """Writes results.json, from the first process."""
-    if results is None or jax.process_index() != 0:
-        return
-    seeds = list(config.trials.seeds)
-    head = {"task": config.task, "dataset": config.dataset.name, "seed": seeds or config.seed}
-    write_json(workdir / "results.json", head | results)
+def write_results(config: Any, workdir: Path, results: Results | None) -> Results | None:
+    """Adds what identifies a run, and writes results.json from the first process."""
+    if results is None:
+        return None
+    results = _head(config) | results
+    if jax.process_index() == 0:
+        write_json(workdir / "results.json", results)
+    return results
+
+
+def _head(config: Any) -> Results:
+    dataset = config.dataset
+    path = dataset.get("path", "")
+    # A set of one's own is named after its folder.
+    name = Path(path).resolve().name if dataset.name == OWN and path else dataset.name
+    head = {"task": config.task, "dataset": name, "seed": list(config.trials.seeds) or config.seed}
+    if path:
+        head["path"] = path
+    if "train_on" in dataset:
+        head["trained_on"] = dataset.train_on.split("+")
+    return head

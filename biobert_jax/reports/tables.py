@@ -1,6 +1,6 @@
 """Scores as tables on a terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -14,25 +14,65 @@ def print_ner_scores(results: Mapping[str, Any], console: Console | None = None)
       results: what `NerTask.evaluate` returned, under `validation` and `test`.
       console: where to; standard output by default.
     """
-    table = Table(title="Named entity recognition")
+    table = Table(title="Named entity recognition" + _trained_on(results))
     for name in ("split", "counted by"):
         table.add_column(name)
     for name in ("precision", "recall", "F1"):
         table.add_column(name, justify="right")
+    if "trials" in results:
+        for name, split, scores, style in rows_of_trials(results):
+            table.add_row(name, split, *_percentages(scores), style=style)
+        (console or Console()).print(table)
+        return
     for split in ("validation", "test"):
         if split not in results:
             continue
         scores = results[split]
-        table.add_row(split, "entity, exact match", *_percentages(scores), style="bold")
+        name = split_name(split, results)
+        table.add_row(name, "entity, exact match", *_percentages(scores), style="bold")
         if len(scores["per_type"]) > 1:
             for kind, of_kind in scores["per_type"].items():
                 table.add_row("", f"  {kind}", *_percentages(of_kind))
         token = scores["token_level"]
         table.add_row("", "token, macro over B and I", *_percentages(token), style="dim")
-    if "trials" in results:
-        several = f"standard deviation of {len(results['trials'])} trials"
-        table.add_row("", several, *_percentages(results["spread"]))
     (console or Console()).print(table)
+
+
+def split_name(split: str, results: Mapping[str, Any]) -> str:
+    """A split's name for a table, marked where its examples were trained on."""
+    seen = split == "validation" and "devel" in results.get("trained_on", ())
+    return f"{split}, seen in training" if seen else split
+
+
+def _trained_on(results: Mapping[str, Any]) -> str:
+    splits = results.get("trained_on")
+    return f", trained on {' + '.join(splits)}" if splits else ""
+
+
+def rows_of_trials(results: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping, str]]:
+    """One row per trial, then mean and standard deviation per setting; never over settings.
+
+    Args:
+      results: with `trials` and `settings`, as `launcher.train.summarise_trials` returns them.
+
+    Yields:
+      What the row is about, the split, its scores, and a style: red for a trial that found nothing.
+    """
+    splits = [
+        split
+        for split in ("validation", "test")
+        if all(split in trial for trial in results["trials"])
+    ]
+    for trial in results["trials"]:
+        for split in splits:
+            style = "red" if trial[split].get("f1") == 0 else ""
+            yield trial["trial"], split_name(split, results), trial[split], style
+    for setting in results["settings"]:
+        about = f"rate {setting['learning_rate']:g}, {setting['trials']} trials"
+        for split in splits:
+            name = split_name(split, results)
+            yield f"{about}: mean", name, setting[split], "bold"
+            yield f"{about}: standard deviation", name, setting["spread"][split], ""
 
 
 _QA_MEASURES = {
@@ -56,8 +96,10 @@ def print_qa_scores(results: Mapping[str, Any], console: Console | None = None) 
         `test`.
       console: where to; standard output by default.
     """
-    splits = [split for split in ("validation", "test") if split in results]
-    names = [name for name in _QA_MEASURES if any(name in results[split] for split in splits)]
+    runs = results.get("trials", [results])
+    splits = [split for split in ("validation", "test") if all(split in one for one in runs)]
+    scored = [one[split] for one in runs for split in splits]
+    names = [name for name in _QA_MEASURES if any(name in scores for scores in scored)]
     table = Table(title="Question answering")
     table.add_column("split")
     table.add_column("questions", justify="right")
@@ -67,7 +109,9 @@ def print_qa_scores(results: Mapping[str, Any], console: Console | None = None) 
     def add(title: str, questions: int | str, scores: Mapping[str, Any], **style: str) -> None:
         table.add_row(title, str(questions), *[f"{scores[name]:.2f}" for name in names], **style)
 
-    for split in splits:
+    for name, split, scores, style in rows_of_trials(results) if "trials" in results else ():
+        add(f"{name}, {split}", scores.get("questions", ""), scores, style=style)
+    for split in splits if "trials" not in results else ():
         scores = results[split]
         add(split, scores.get("questions", ""), scores, style="bold")
         batches = scores.get("batches", [])
@@ -75,9 +119,6 @@ def print_qa_scores(results: Mapping[str, Any], console: Console | None = None) 
             for batch in batches:
                 add(f"  {batch['name']}", batch["questions"], batch)
             add("  by question", "", scores["by_question"], style="dim")
-    if "trials" in results:
-        several = f"standard deviation of {len(results['trials'])} trials"
-        add(several, "", results["spread"])
     (console or Console()).print(table)
 
 
@@ -94,7 +135,8 @@ def print_relation_scores(results: Mapping[str, Any], console: Console | None = 
       console: where to; standard output by default.
     """
     splits = {split: results[split] for split in ("validation", "test") if split in results}
-    with_specificity = any("specificity" in scores for scores in splits.values())
+    runs = results.get("trials", [results])
+    with_specificity = any("specificity" in one.get("test", ()) for one in runs)
     table = Table(title="Relation extraction")
     table.add_column("split")
     table.add_column("counted over")
@@ -105,11 +147,14 @@ def print_relation_scores(results: Mapping[str, Any], console: Console | None = 
         last = [f"{scores['specificity']:.2f}"] if "specificity" in scores else []
         table.add_row(first, second, *_percentages(scores), *last, **style)
 
-    several = "folds" if "folds" in results else "trials"
-    for one in results.get(several, ()):
-        row(f"fold {one['fold']}" if several == "folds" else one["trial"], "", one["test"])
+    if "trials" in results:
+        for name, split, scores, style in rows_of_trials(results):
+            row(name, split, scores, style=style)
+        splits = {}
+    for one in results.get("folds", ()):
+        row(f"fold {one['fold']}", "", one["test"])
     for split, scores in splits.items():
-        name = f"{split}, mean of {several}" if "spread" in results else split
+        name = f"{split}, mean of folds" if "spread" in results else split
         row(name, "the scored classes", scores, style="bold")
         if "spread" in results:
             row("", "standard deviation", results["spread"])

@@ -60,6 +60,10 @@ def test_every_config_file_and_variant_is_valid(path):
             assert f"variant {variant!r}" in str(error)  # noqa: PT017
             continue
         accepted += 1
+        if config.dataset.name == "own":
+            with pytest.raises(SettingError, match=r"config\.dataset\.path is empty"):
+                check_settings(config)
+            config.dataset.path = "my_folder"
         check_settings(config)
         assert registry.find(config.task).command == path.parent.name
     assert accepted >= 2

@@ -59,10 +59,14 @@ def test_each_trial_is_its_own_run(run, alone, tmp_path, at_once, tolerance):
     for name, folder in alone.items():
         assert_same_run(tmp_path / "run" / name, folder, tolerance)
     results = json.loads((tmp_path / "run" / "results.json").read_text())
-    scores = [trial["test"]["f1"] for trial in results["trials"]]
-    assert len(scores) == 4
-    assert results["test"]["f1"] == pytest.approx(np.mean(scores))
-    assert results["spread"]["f1"] == pytest.approx(np.std(scores, ddof=1))
+    assert len(results["trials"]) == 4
+    assert "test" not in results  # no mean over learning rates
+    for setting, rate in zip(results["settings"], GRID["trials.learning_rates"], strict=True):
+        assert setting["learning_rate"] == rate
+        own = [trial for trial in results["trials"] if trial["learning_rate"] == rate]
+        scores = [trial["test"]["f1"] for trial in own]
+        assert setting["test"]["f1"] == pytest.approx(np.mean(scores))
+        assert setting["spread"]["test"]["f1"] == pytest.approx(np.std(scores, ddof=1))
 
     # Interrupted before the end, it goes on to the same end.
     steps = sorted(int(f.name) for f in (tmp_path / "run" / "checkpoints").iterdir())
@@ -113,7 +117,7 @@ def test_a_trial_that_diverges_is_named(fails):
 
 
 def test_pretraining_has_no_trials():
-    config, streamed = defaults(), SimpleNamespace(stream=None)
+    config, streamed = defaults(), SimpleNamespace(stream=print)
     with pytest.raises(TrainingError, match="pre-training has none"):
         train_trials(config, [Trial("one", None, streamed, None)], None)
 

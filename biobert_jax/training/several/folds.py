@@ -14,7 +14,7 @@ from biobert_jax.training import workdir as workdirs
 logger = logging.getLogger(__name__)
 
 Results = dict[str, Any]
-HEAD = ("task", "dataset", "seed")
+HEAD = ("task", "dataset", "seed", "path", "trained_on")
 """What results.json says besides what a run returned; the same for all folds."""
 COUNTS = ("counts", "support", "questions", "unanswerable", "unanswered")
 SCORED = (int, float, dict)
