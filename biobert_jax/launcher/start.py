@@ -92,7 +92,7 @@ def start(config: Any, training_texts: Callable[[], Iterable[str]]) -> Start:
                 f"config.lowercase is True, and {config.init} is cased. A checkpoint brings its "
                 "casing; leave config.lowercase out"
             )
-        _warn_of_other_sizes(config.init, sizes, checkpoint.config)
+        _warn_of_other_sizes(config.init, sizes(config), checkpoint.config)
         architecture = dataclasses.replace(checkpoint.config, **rates)
         return Start(checkpoint, architecture, tokenizer, compute(config, architecture))
     vocabulary = config.vocab or train_vocabulary(
@@ -103,12 +103,12 @@ def start(config: Any, training_texts: Callable[[], Iterable[str]]) -> Start:
     return Start(None, architecture, tokenizer, compute(config, architecture))
 
 
-def _warn_of_other_sizes(init: str, sizes: dict[str, Any], checkpoint: BertConfig) -> None:
+def _warn_of_other_sizes(init: str, given: dict[str, Any], checkpoint: BertConfig) -> None:
     """Logs which sizes of config.model are not used; the defaults are not worth a line."""
-    usual = defaults().model
+    usual = sizes(defaults.defaults())
     unused = [
         f"{name}={size} ({getattr(checkpoint, name)} there)"
-        for name, size in sizes.items()
+        for name, size in given.items()
         if size not in (getattr(checkpoint, name), usual.get(name))
     ]
     if unused:

@@ -4,6 +4,7 @@ import pytest
 
 from biobert_jax.configuration.defaults import defaults
 from biobert_jax.errors import TrainingError
+from biobert_jax.interop.checkpoint import Checkpoint
 from biobert_jax.launcher import start
 from biobert_jax.models import attention
 from biobert_jax.models.config import BertConfig
@@ -48,3 +49,21 @@ def test_auto_falls_back_to_xla_if_a_kernel_is_wrong(monkeypatch, caplog):
         start.compute(config, sizes)
     monkeypatch.setitem(attention.IMPLEMENTATIONS, "pallas_tpu", wrong)
     assert start.compute(config, sizes).attention == "pallas_tpu"
+
+
+def test_settings_that_a_checkpoint_brings_itself(monkeypatch, caplog):
+    """Sizes that differ are named in a warning; a casing that differs is refused."""
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"]
+    architecture = BertConfig(vocab_size=6, hidden_size=16, num_attention_heads=2)
+    checkpoint = Checkpoint(architecture, {}, vocabulary, False, None, "folder")
+    monkeypatch.setattr(start, "load", lambda init: checkpoint)
+    config = defaults()
+    config.init, config.model.num_hidden_layers = "folder", 3
+    begun = start.start(config, list)
+    assert begun.architecture.hidden_size == 16
+    [message] = [m for m in caplog.messages if "not used" in m]
+    assert "num_hidden_layers=3 (12 there)" in message
+    assert "hidden_size" not in message.replace("num_hidden", "")  # the default, which nobody gave
+    config.lowercase = True
+    with pytest.raises(TrainingError, match=r"config\.lowercase is True, and folder is cased"):
+        start.start(config, list)
