@@ -10,7 +10,6 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from biobert_jax.corpora import commands as corpora
@@ -150,46 +149,6 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def declare_convert(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--from", dest="source", required=True, metavar="PATH", help=inference.MODEL_HELP
-    )
-    parser.add_argument("--to", required=True, metavar="DIR", help="a new folder")
-    parser.add_argument("--format", choices=("huggingface", "workdir"), default="huggingface")
-    parser.add_argument(
-        "--vocab",
-        metavar="FILE",
-        help="another vocab.txt: pieces that both have keep their embeddings, new ones get the "
-        "mean of their old pieces'",
-    )
-
-
-def convert(args: argparse.Namespace) -> None:
-    from biobert_jax.interop.huggingface import write_huggingface
-    from biobert_jax.interop.workdir import write_workdir
-
-    checkpoint = inference.load(args.source)
-    if args.vocab:
-        from biobert_jax.interop.vocabulary_transfer import change_vocabulary
-        from biobert_jax.text.wordpiece import load_vocabulary
-
-        checkpoint = change_vocabulary(checkpoint, list(load_vocabulary(args.vocab)))
-    if args.format == "workdir":
-        write_workdir(Path(args.to), checkpoint)
-    else:
-        write_huggingface(
-            args.to,
-            checkpoint.config,
-            checkpoint.params,
-            checkpoint.vocabulary,
-            checkpoint.lowercase,
-            checkpoint.labels,
-        )
-    logging.getLogger("biobert_jax").info(
-        "%s: %s, from %s", args.to, ", ".join(checkpoint.params), checkpoint.source
-    )
-
-
 # A line for each command.
 COMMANDS = (
     Command(
@@ -202,7 +161,9 @@ COMMANDS = (
         "relations", "classifies marked pairs", inference.declare_relations, inference.relations
     ),
     Command("embed", "writes vectors of texts", inference.declare_embed, inference.embed),
-    Command("convert", "writes a model in another form", declare_convert, convert),
+    Command(
+        "convert", "writes a model in another form", inference.declare_convert, inference.convert
+    ),
     Command("results", "collects runs into a table", reports.declare_results, reports.results),
     Command("compare", "tells systems apart from chance", reports.declare_compare, reports.compare),
     Command("corpus build", "makes shards of documents", corpora.declare_build, corpora.build),

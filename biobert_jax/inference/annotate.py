@@ -3,12 +3,13 @@
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
 
 from biobert_jax.errors import CheckpointError
+from biobert_jax.inference.formats.document import Entity
 from biobert_jax.inference.heads import params_of
 from biobert_jax.inference.packed import run_packed
 from biobert_jax.interop.checkpoint import Checkpoint
@@ -26,16 +27,6 @@ from biobert_jax.text.casing import warn_of_capitals
 from biobert_jax.text.sentences import split_sentences
 from biobert_jax.text.tokenizer import Encoding, Tokenizer
 from biobert_jax.text.word_joining import join_words
-
-
-class Entity(NamedTuple):
-    """An entity of a text."""
-
-    start: int  # in characters (code points); `text == source[start:end]`
-    end: int
-    type: str  # "entity" where the labels are bare B and I
-    text: str
-    score: float  # the probability of its least certain word's label, 0-1
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,20 +4,31 @@ What a command needs is imported when it runs, so that --help answers at once.
 """
 
 import argparse
-import contextlib
 import itertools
 import logging
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TypeVar
 
-from biobert_jax.errors import CheckpointError, UserError
+from biobert_jax.errors import CheckpointError, DataError, UserError, WriteError
+from biobert_jax.file_kinds import JSON, TEXT
+from biobert_jax.files import atomic_writing, shown
+from biobert_jax.inference.output import (
+    check_output,
+    new_folder,
+    print_coloured,
+    write_exactly,
+    writing_text,
+)
+from biobert_jax.inference.progress import with_progress
+from biobert_jax.inference.texts import STANDARD_INPUT
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
+    from biobert_jax.inference.texts import Text
     from biobert_jax.interop.checkpoint import Checkpoint
+
+T = TypeVar("T")
 
 TEXTS_AT_ONCE = 256
 QUESTIONS_AT_ONCE = 32
@@ -48,26 +59,78 @@ def declare_annotate(parser: argparse.ArgumentParser) -> None:
 
 def annotate(args: argparse.Namespace) -> None:
     from biobert_jax.inference.annotate import annotate, make_annotator
-    from biobert_jax.inference.display import terminal_text
-    from biobert_jax.inference.formats import FORMATS, AnnotatedText
-    from biobert_jax.inference.texts import read_texts
+    from biobert_jax.inference.formats.brat import write_brat_folder
+    from biobert_jax.inference.formats.document import AnnotatedText
+    from biobert_jax.inference.formats.registry import FORMATS
+    from biobert_jax.inference.formats.terminal import terminal_text
+    from biobert_jax.inference.texts import name_of, read_texts
 
     kind = args.format or _format(args, "terminal")
+    to_folder = kind == "brat" and args.output is not None and not args.output.endswith(".ann")
+    check_output(args.output, [args.input], args.model, to_folder)
+    texts = read_texts(args.input, args.whole or kind == "brat")
+    if kind == "brat" and not to_folder:
+        text = _only_one(texts, name_of(args.input))
+        texts = iter(text)
+        beside = _text_beside(args.output, text)
+    else:
+        texts, beside = _begun(texts, args.input), None
     annotator = make_annotator(load(args.model), args.dtype)
 
-    def documents() -> Iterator[AnnotatedText]:
-        for texts in _chunks(read_texts(args.input, args.whole or kind == "brat"), TEXTS_AT_ONCE):
-            found = annotate(annotator, [text.text for text in texts])
-            for (name, text), entities in zip(texts, found, strict=True):
+    def found() -> Iterator[AnnotatedText]:
+        for some in _chunks(texts, TEXTS_AT_ONCE):
+            for (name, text), entities in zip(
+                some, annotate(annotator, [text.text for text in some]), strict=True
+            ):
                 yield AnnotatedText(name, text, entities)
 
+    documents = with_progress(found(), "documents", name_of(args.input))
     if kind == "terminal":
-        _print(
-            (terminal_text(d.text, d.entities, annotator.types) for d in documents()), args.output
+        print_coloured(
+            (terminal_text(d.text, d.entities, annotator.types) for d in documents), args.output
         )
-        return
-    with _writing(args.output) as file:
-        file.writelines(FORMATS[kind](documents()))
+    elif to_folder:
+        with new_folder(args.output) as folder:
+            write_brat_folder(documents, annotator.types, folder)
+    else:
+        with writing_text(args.output) as file:
+            file.writelines(FORMATS[kind](documents))
+        if beside is not None:
+            write_exactly(beside, text[0].text)
+
+
+def _only_one(texts: Iterator["Text"], where: str) -> list["Text"]:
+    """The one text of a file, or none.
+
+    Raises:
+      DataError: there are more.
+    """
+    some = list(itertools.islice(texts, 2))
+    if len(some) > 1:
+        raise DataError(
+            f"{where}: more than one document, and brat has a file of annotations for each text; "
+            "expected --output with a new folder (a name without .ann)"
+        )
+    return some
+
+
+def _text_beside(output: str | None, texts: Sequence["Text"]) -> Path | None:
+    """Where the text goes that brat wants beside its annotations; None if it is there already.
+
+    Raises:
+      WriteError: another text is there.
+    """
+    if output is None or not texts:
+        return None
+    path = Path(output).with_suffix(".txt")
+    if not path.exists():
+        return path
+    if not path.is_file() or path.read_bytes() != texts[0].text.encode():
+        raise WriteError(
+            f"{shown(path)}: holds another text than the one to be annotated, and brat would show "
+            "the annotations on it; choose another name for --output"
+        )
+    return None
 
 
 def declare_answer(parser: argparse.ArgumentParser) -> None:
@@ -93,18 +156,21 @@ def declare_answer(parser: argparse.ArgumentParser) -> None:
 def answer(args: argparse.Namespace) -> None:
     from biobert_jax.datasets.bioasq import write_submission
     from biobert_jax.inference.answer import answer, make_answerer
-    from biobert_jax.inference.display import answers_text
+    from biobert_jax.inference.formats.json_lines import write_answers
+    from biobert_jax.inference.formats.terminal import answers_text
     from biobert_jax.inference.questions import read_questions
-    from biobert_jax.inference.records import write_answers
+    from biobert_jax.inference.texts import name_of
 
     kind = args.format or _format(args, "text")
     if kind == "bioasq" and not args.output:
         raise UserError("--format bioasq writes one file; expected --output FILE with its name")
+    check_output(args.output, [args.input], args.model)
+    questions = _begun(read_questions(args.input, args.question), args.input)
     answerer = make_answerer(load(args.model), args.dtype)
 
-    def answered() -> Iterator[tuple]:
+    def found() -> Iterator[tuple]:
         others = 0
-        for asked in _chunks(read_questions(args.input, args.question), QUESTIONS_AT_ONCE):
+        for asked in _chunks(questions, QUESTIONS_AT_ONCE):
             own = [question for question in asked if question.type in ("", answerer.type)]
             others += len(asked) - len(own)
             yield from zip(own, answer(answerer, own, args.top), strict=True)
@@ -115,18 +181,19 @@ def answer(args: argparse.Namespace) -> None:
                 answerer.type,
             )
 
+    answered = with_progress(found(), "questions", name_of(args.input))
     if kind == "bioasq":
-        texts = {asked.id: [found.text for found in answers] for asked, answers in answered()}
+        texts = {asked.id: [one.text for one in answers] for asked, answers in answered}
         if answerer.type == "yesno":
             # As in experiments.qa: a question without any snippet is answered as most are.
             texts = {id_: (said or ["yes"])[0] for id_, said in texts.items()}
-        with _written_whole(args.output) as path:
+        with atomic_writing(args.output) as path:
             write_submission(path, answerer.type, texts)
     elif kind == "text":
-        _print((answers_text(*pair) for pair in answered()), args.output)
+        print_coloured((answers_text(*pair) for pair in answered), args.output)
     else:
-        with _writing(args.output) as file:
-            file.writelines(write_answers(answered()))
+        with writing_text(args.output) as file:
+            file.writelines(write_answers(answered))
 
 
 def declare_relations(parser: argparse.ArgumentParser) -> None:
@@ -149,33 +216,32 @@ def declare_relations(parser: argparse.ArgumentParser) -> None:
 
 def relations(args: argparse.Namespace) -> None:
     from biobert_jax.datasets.relation_files import parse_relations
-    from biobert_jax.inference.display import relation_text
-    from biobert_jax.inference.records import write_relations_jsonl, write_relations_tsv
-    from biobert_jax.inference.relations import classify, make_classifier
-    from biobert_jax.inference.texts import name_of, read_lines
+    from biobert_jax.inference.formats import json_lines, tsv
+    from biobert_jax.inference.formats.terminal import relation_text
+    from biobert_jax.inference.relations import check_marks, classify, make_classifier
+    from biobert_jax.inference.texts import name_of, read_all
 
     kind = args.format or _format(args, "text")
+    check_output(args.output, [args.input], args.model)
+    where = name_of(args.input)
     classifier = make_classifier(load(args.model), args.dtype)
-    text = "".join(line for _, line in read_lines(args.input))
-    sentences = parse_relations(text, name_of(args.input), classifier.marking, labelled=False)
-    unmarked = sum(not sentence.marks for sentence in sentences)
-    if unmarked:
-        logging.getLogger("biobert_jax").warning(
-            "%d of %d sentences have no mark that is known, such as @GENE$ (the first: %s)",
-            unmarked,
-            len(sentences),
-            next(sentence.where for sentence in sentences if not sentence.marks),
-        )
-    classified = (
-        pair
-        for some in _chunks(sentences, TEXTS_AT_ONCE)
-        for pair in zip(some, classify(classifier, some), strict=True)
+    text = read_all(args.input, TEXT, JSON)
+    sentences = parse_relations(text, where, classifier.marking, labelled=False)
+    check_marks(classifier, sentences)
+    classified = with_progress(
+        (
+            pair
+            for some in _chunks(sentences, TEXTS_AT_ONCE)
+            for pair in zip(some, classify(classifier, some), strict=True)
+        ),
+        "sentences",
+        where,
     )
     if kind == "text":
-        _print((relation_text(*pair) for pair in classified), args.output)
+        print_coloured((relation_text(*pair) for pair in classified), args.output)
         return
-    write = write_relations_tsv if kind == "tsv" else write_relations_jsonl
-    with _writing(args.output) as file:
+    write = tsv.write_relations if kind == "tsv" else json_lines.write_relations
+    with writing_text(args.output) as file:
         file.writelines(write(classified))
 
 
@@ -199,15 +265,55 @@ def embed(args: argparse.Namespace) -> None:
     from biobert_jax.inference.embed import embed
     from biobert_jax.inference.texts import read_texts
 
+    check_output(args.output, [args.input], args.model)
     texts = list(read_texts(args.input))
     found = embed(load(args.model), [text.text for text in texts], args.pooling, args.dtype)
     arrays = {"embeddings": found.vectors, "ids": np.array([text.id for text in texts], np.str_)}
     if args.pooling == "none":
         arrays |= {"starts": found.starts, "offsets": found.offsets}
-    with _written_whole(args.output) as path, path.open("wb") as file:
+    with atomic_writing(args.output) as path, path.open("wb") as file:
         np.savez(file, **arrays)
     logging.getLogger("biobert_jax").info(
         "%s: %d vectors of %d texts", args.output, len(found.vectors), len(texts)
+    )
+
+
+def declare_convert(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--from", dest="source", required=True, metavar="PATH", help=MODEL_HELP)
+    parser.add_argument("--to", required=True, metavar="DIR", help="a new folder")
+    parser.add_argument("--format", choices=("huggingface", "workdir"), default="huggingface")
+    parser.add_argument(
+        "--vocab",
+        metavar="FILE",
+        help="another vocab.txt: pieces that both have keep their embeddings, new ones get the "
+        "mean of their old pieces'",
+    )
+
+
+def convert(args: argparse.Namespace) -> None:
+    from biobert_jax.interop.huggingface import write_huggingface
+    from biobert_jax.interop.workdir import write_workdir
+
+    check_output(args.to, [args.source], args.source, folder=True)
+    checkpoint = load(args.source)
+    if args.vocab:
+        from biobert_jax.interop.vocabulary_transfer import change_vocabulary
+        from biobert_jax.text.wordpiece import load_vocabulary
+
+        checkpoint = change_vocabulary(checkpoint, list(load_vocabulary(args.vocab)))
+    if args.format == "workdir":
+        write_workdir(Path(args.to), checkpoint)
+    else:
+        write_huggingface(
+            args.to,
+            checkpoint.config,
+            checkpoint.params,
+            checkpoint.vocabulary,
+            checkpoint.lowercase,
+            checkpoint.labels,
+        )
+    logging.getLogger("biobert_jax").info(
+        "%s: %s, from %s", args.to, ", ".join(checkpoint.params), checkpoint.source
     )
 
 
@@ -227,51 +333,18 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _chunks(items: Iterable, size: int) -> Iterator[list]:
+def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     items = iter(items)
     while chunk := list(itertools.islice(items, size)):
         yield chunk
 
 
+def _begun(items: Iterator[T], path: str) -> Iterator[T]:
+    """The same items; what is wrong with a file's first is found now, before a model is loaded."""
+    if path == STANDARD_INPUT:  # somebody may still be typing it
+        return items
+    return itertools.chain(list(itertools.islice(items, 1)), items)
+
+
 def _format(args: argparse.Namespace, to_look_at: str) -> str:
     return "jsonl" if args.output or not sys.stdout.isatty() else to_look_at
-
-
-def _print(texts: Iterable["Text"], path: str | None) -> None:
-    """Writes coloured text; without colours where it goes to a file."""
-    from rich.console import Console
-
-    with _writing(path) as file:
-        console = Console(file=file, highlight=False)
-        for text in texts:
-            console.print(text, soft_wrap=path is not None)
-
-
-@contextlib.contextmanager
-def _writing(path: str | None) -> Iterator[TextIO]:
-    """Gives a text file for the output, standard output by default."""
-    if path is None:
-        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
-        yield sys.stdout
-        sys.stdout.flush()
-        return
-    with (
-        _written_whole(path) as partial,
-        partial.open("w", encoding="utf-8", newline="\n") as file,
-    ):
-        yield file
-
-
-@contextlib.contextmanager
-def _written_whole(path: str) -> Iterator[Path]:
-    """Gives a name to write to, which becomes `path` only when all went well."""
-    final = Path(path)
-    partial = final.with_name(f".{final.name}.partial")
-    try:
-        final.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        partial.replace(final)
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be written ({error.strerror})") from error
-    finally:
-        partial.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
+from biobert_jax.errors import CheckpointError
 from biobert_jax.input.loader import PackedBatches, Packing, evaluation_order, iterate
 from biobert_jax.input.packing import Example, Feature, take_apart
 
@@ -34,6 +35,9 @@ def run_packed(
 
     Returns:
       For each sequence its values, [n, ...] or [...], in a dict where `apply` gives one.
+
+    Raises:
+      CheckpointError: values are not finite.
     """
     out: list[Any] = [np.zeros(0)] * len(examples)
     if not examples:
@@ -47,4 +51,10 @@ def run_packed(
         apart = [take_apart(leaf, batch, kind) for leaf in leaves]
         for index in apart[0]:
             out[index] = structure.unflatten([of_leaf[index] for of_leaf in apart])
+            # Minus infinity is what a span head gives where no answer can begin.
+            if not all(np.all(of_leaf[index] < np.inf) for of_leaf in apart):
+                raise CheckpointError(
+                    "the model's outputs are not finite (NaN or infinity): its weights are damaged "
+                    "or do not fit --dtype. Copy the model again, or give --dtype float32"
+                )
     return out

@@ -1,5 +1,6 @@
 """Questions and the passages to answer them from, in the forms that people have them."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -7,12 +8,21 @@ from typing import NamedTuple
 from biobert_jax.datasets.bioasq import is_passage_id, question_id, read_official
 from biobert_jax.datasets.squad import read_json, read_squad
 from biobert_jax.errors import DataError, at
-from biobert_jax.inference.texts import Record, name_of, read_records, read_texts
+from biobert_jax.inference.texts import (
+    Record,
+    id_of,
+    name_of,
+    read_records,
+    read_texts,
+    without_repeats,
+)
 
 _FORM = (
     'an object such as {"id": "1", "question": "What relieves pain?", "contexts": ["Aspirin '
     'relieves pain."]}'
 )
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Asked(NamedTuple):
@@ -48,6 +58,8 @@ def read_questions(path: str, question: str | None = None) -> Iterator[Asked]:
     if question is not None:
         if not question.strip():
             raise DataError("the question is empty; expected text after --question")
+        if _SURROGATE.search(question):
+            raise DataError("--question is not UTF-8; expected text in UTF-8")
         passages = tuple(text for _, text in read_texts(path))
         if not passages:
             raise DataError(f"{at(name_of(path))}: no passage in it; expected one a line")
@@ -57,8 +69,8 @@ def read_questions(path: str, question: str | None = None) -> Iterator[Asked]:
     elif path.endswith((".json", ".json.gz")):
         yield from _from_json(Path(path))
     else:
-        for record in read_records(path):
-            yield _from_record(record)
+        records = read_records(path)
+        yield from without_repeats((record.place, _from_record(record)) for record in records)
 
 
 def _from_json(path: Path) -> Iterator[Asked]:
@@ -77,13 +89,13 @@ def _from_json(path: Path) -> Iterator[Asked]:
 
 
 def _from_record(record: Record) -> Asked:
-    place, number, values = record
+    place, _, values = record
     text = values.get("question")
     passages = values.get("contexts", [values["context"]] if "context" in values else None)
     strings = isinstance(passages, list) and all(isinstance(p, str) for p in passages)
     if not isinstance(text, str) or not strings:
         raise DataError(f"{place}: found {str(values)[:80]!r}; expected {_FORM}")
-    id_ = str(values.get("id", number))
+    id_ = id_of(record)
     if not text.strip():
         raise DataError(f"{place} (id {id_!r}): the question is empty; expected {_FORM}")
     for p, passage in enumerate(passages):

@@ -1,6 +1,7 @@
 """Classifying pairs of entities that are marked in sentences."""
 
 import dataclasses
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -17,6 +18,8 @@ from biobert_jax.models.heads import SequenceClassifier
 from biobert_jax.tasks.relation import RelationCard, Windowing, featurize
 from biobert_jax.text.casing import warn_of_capitals
 from biobert_jax.text.tokenizer import Tokenizer
+
+logger = logging.getLogger(__name__)
 
 
 class Relation(NamedTuple):
@@ -83,6 +86,18 @@ def make_classifier(checkpoint: Checkpoint, dtype: str = "float32") -> RelationC
         dataclasses.replace(windowing, max_length=length),
         card.marking,
     )
+
+
+def check_marks(classifier: RelationClassifier, sentences: Sequence[RelationExample]) -> None:
+    """Logs how many sentences have no mark that is known."""
+    unmarked = [sentence.where for sentence in sentences if not sentence.marks]
+    if unmarked:
+        logger.warning(
+            "%d of %d sentences have no mark that is known, such as @GENE$ (the first: %s)",
+            len(unmarked),
+            len(sentences),
+            unmarked[0],
+        )
 
 
 def classify(

@@ -1,14 +1,38 @@
-"""Texts and records from a file or from standard input, one after the other."""
+"""Texts and records from a file or from standard input, one after the other.
 
-import json
+A file is read as what its content says that it is: plain text or JSON lines. What looks like
+another form (XML, PubTator, CSV, a PDF) is refused, or its markup would be annotated as text.
+"""
+
+import contextlib
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from biobert_jax.errors import DataError, at
+from biobert_jax.file_kinds import HEAD_BYTES, JSON, TEXT, expect_kind, kind_of
+from biobert_jax.files import decode, decode_lines, open_bounded, read_bounded, shown
+from biobert_jax.strict_json import parse_json
 
 STANDARD_INPUT = "-"
+BETWEEN_TITLE_AND_TEXT = "\n\n"
+"""A record's title and text are one text with a blank line between, so that sentences end there."""
+
+_SUFFIXES = (".jsonl", ".jsonl.gz")
+_HINT = (
+    'give its text alone, or as JSON lines such as {"id": "1", "text": "Aspirin relieves pain."}'
+)
+# Members that hold text, too, and would be left out without a word.
+_OTHER_TEXT = ("abstract", "body", "documents", "passages", "sections", "sentences", "tokens")
+_NOT_IN_IDS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_HEADERS = frozenset(
+    """abstract article body doc docid document entities entity id index label labels name note
+    pmcid pmid record_id report sentence text title""".split()  # noqa: SIM905
+)
+_NAME = re.compile(r'"?([A-Za-z][\w .-]{0,30})"?')
+_TABLE_LINES = 3
 
 
 class Text(NamedTuple):
@@ -27,25 +51,93 @@ class Record(NamedTuple):
 
 
 def read_texts(path: str, whole: bool = False) -> Iterator[Text]:
-    """Reads the texts of a UTF-8 file.
+    """Reads the texts of a UTF-8 file, gzipped or not.
 
     Args:
-      path: `.jsonl` holds an object with `text` (and perhaps `id`) a line; any other file a text a
-        line, blank ones skipped; `-` is standard input, read as plain text.
+      path: JSON lines hold an object with `text` (and perhaps `id` and `title`) a line; any other
+        file a text a line, blank ones skipped; `-` is standard input. A title and its text become
+        one text, `BETWEEN_TITLE_AND_TEXT` in between; offsets are into that.
       whole: a plain file is one text, line breaks and all, and keeps its offsets.
 
     Raises:
-      DataError: it cannot be read, is not UTF-8, or a line of JSON is no such object.
+      DataError: it cannot be read, is not UTF-8, looks like another form, a line of JSON is no such
+        object, or two texts have one id; names the line.
     """
-    if path.endswith(".jsonl"):
-        for record in read_records(path):
-            yield _text(record)
-    elif whole:
-        yield Text(Path(name_of(path)).stem, "".join(line for _, line in read_lines(path)))
-    else:
-        for number, line in read_lines(path):
+    where = name_of(path)
+    with open_input(path) as stream:
+        head = stream.peek(HEAD_BYTES)[:HEAD_BYTES]
+        if path.endswith(_SUFFIXES) or kind_of(head) == JSON:
+            yield from without_repeats(
+                (record.place, text_of(record)) for record in _records(stream, where)
+            )
+            return
+        expect_kind(head, where, TEXT, hint=_HINT)
+        _refuse_table(head, path)
+        if whole:
+            text = decode(read_bounded(stream, where), where).removeprefix("\ufeff")
+            yield Text(shown(Path(where).stem), text)
+            return
+        for number, line in decode_lines(stream, where):
             if line.strip():
-                yield Text(str(number), line.rstrip("\r\n"))
+                yield Text(str(number), line)
+
+
+def text_of(record: Record) -> Text:
+    """A record's text, with its title if there is one.
+
+    Raises:
+      DataError: it has no `text`, or other members that hold text.
+    """
+    place, _, values = record
+    text, title = values.get("text"), values.get("title", "")
+    other = [name for name in _OTHER_TEXT if name in values]
+    if not isinstance(text, str) or not isinstance(title, str | None) or other:
+        raise DataError(
+            f"{place}: found {_members(values)}; expected an object with a string `text`, "
+            'perhaps `title`, such as {"id": "1", "text": "Aspirin relieves pain."}'
+            + (f"; {', '.join(other)} would be left out" if other else "")
+        )
+    text = f"{title}{BETWEEN_TITLE_AND_TEXT}{text}" if title else text
+    return Text(id_of(record), text)
+
+
+def id_of(record: Record) -> str:
+    """A record's `id`, by default the number of its line.
+
+    Raises:
+      DataError: it is no string or whole number, is empty, or has a tab or another control
+        character in it, which would break lines of what is written.
+    """
+    place, number, values = record
+    found = values.get("id", number)
+    if isinstance(found, bool) or not isinstance(found, str | int) or not str(found).strip():
+        raise DataError(f"{place}: found the id {found!r}; expected a string or a whole number")
+    if _NOT_IN_IDS.search(str(found)):
+        raise DataError(
+            f"{place}: found a control character in the id {found!a}; expected an id without "
+            "tabs and line breaks"
+        )
+    return str(found)
+
+
+def without_repeats(placed: Iterable[tuple[str, Any]]) -> Iterator[Any]:
+    """Passes on what has an `id` of its own.
+
+    Args:
+      placed: each with its place, for messages.
+
+    Raises:
+      DataError: two have one id; names both places.
+    """
+    places: dict[str, str] = {}
+    for place, item in placed:
+        if item.id in places:
+            raise DataError(
+                f"{place}: found the id {item.id!r}, which {places[item.id]} has, too; expected "
+                "ids that differ. A record without `id` has the number of its line"
+            )
+        places[item.id] = place
+        yield item
 
 
 def read_records(path: str) -> Iterator[Record]:
@@ -54,63 +146,80 @@ def read_records(path: str) -> Iterator[Record]:
     Raises:
       DataError: it cannot be read, is not UTF-8, or a line is no JSON object.
     """
-    for number, line in read_lines(path):
+    where = name_of(path)
+    with open_input(path) as stream:
+        head = stream.peek(HEAD_BYTES)[:HEAD_BYTES]
+        expect_kind(head, where, JSON, TEXT, hint="give JSON lines, an object a line")
+        yield from _records(stream, where)
+
+
+def _records(stream: BinaryIO, where: str) -> Iterator[Record]:
+    for number, line in decode_lines(stream, where):
         if not line.strip():
             continue
-        place = at(name_of(path), number)
-        try:
-            values = json.loads(line.rstrip("\r\n"))
-        except ValueError as error:
+        place = at(where, number)
+        if line.strip() in ("{", "[", "[{"):
             raise DataError(
-                f"{place}: not JSON ({error}); expected one whole object a line. If the line is "
-                "cut off, copy the file again"
-            ) from error
-        if not isinstance(values, dict):
-            raise DataError(f"{place}: found {line[:80]!r}; expected an object")
-        yield Record(place, number, values)
+                f"{place}: JSON that goes over several lines (BioC, SQuAD?); expected JSON lines, "
+                "one whole object a line"
+            )
+        if not line.lstrip().startswith("{"):
+            raise DataError(f"{place}: found {line[:80]!r}; expected a JSON object a line")
+        yield Record(place, number, parse_json(line, where, number))
 
 
-def read_lines(path: str) -> Iterator[tuple[int, str]]:
-    """Yields the lines of a UTF-8 file, line ends and all, with their numbers from 1.
+def read_all(path: str, *kinds: str) -> str:
+    """Reads a whole UTF-8 file, or standard input, line ends as they are.
+
+    Args:
+      path: `-` is standard input.
+      kinds: of `file_kinds.TEXT_KINDS`, those that are meant.
 
     Raises:
-      DataError: it cannot be read or is not UTF-8.
+      DataError: it cannot be read, is not UTF-8, or looks like another kind.
     """
-    try:
-        if path == STANDARD_INPUT:
-            yield from _decoded(sys.stdin.buffer, name_of(path))
-        else:
-            with open(path, "rb") as file:
-                yield from _decoded(file, path)
-    except OSError as error:
-        raise DataError(
-            f"{at(name_of(path))}: cannot be read ({error.strerror}); expected a text file, or - "
-            "for standard input"
-        ) from error
+    where = name_of(path)
+    with open_input(path) as stream:
+        data = read_bounded(stream, where)
+    expect_kind(data[:HEAD_BYTES], where, *kinds)
+    return decode(data, where).removeprefix("\ufeff")
+
+
+@contextlib.contextmanager
+def open_input(path: str) -> Iterator[BinaryIO]:
+    """Opens a file, plain or gzip, or standard input, for reading bytes (with `peek`)."""
+    if path == STANDARD_INPUT:
+        yield sys.stdin.buffer
+    else:
+        with open_bounded(path) as stream:
+            yield stream
 
 
 def name_of(path: str) -> str:
     """What messages call a file."""
-    return "standard input" if path == STANDARD_INPUT else path
+    return "standard input" if path == STANDARD_INPUT else shown(path)
 
 
-def _decoded(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(lines, start=1):
-        try:
-            text = line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{at(name, number)}: byte 0x{line[error.start]:02x} is not UTF-8; save the file "
-                "as UTF-8 (for example: iconv -f ISO-8859-1 -t UTF-8)"
-            ) from error
-        yield number, text.removeprefix("\ufeff") if number == 1 else text
+def _members(values: dict[str, Any]) -> str:
+    return (
+        f"an object with {', '.join(map(ascii, list(values)[:8]))}" if values else "an empty object"
+    )
 
 
-def _text(record: Record) -> Text:
-    place, number, values = record
-    if not isinstance(values.get("text"), str):
-        raise DataError(
-            f"{place}: found {str(values)[:80]!r}; expected an object with a string `text`, "
-            'such as {"id": "1", "text": "Aspirin relieves pain."}'
+def _refuse_table(head: bytes, path: str) -> None:
+    """Raises DataError where the first lines are a table's, in tabs or commas."""
+    lines = [line for line in head.decode("utf-8", "replace").splitlines() if line.strip()]
+    if not lines:
+        return
+    for separator, name, suffix in (("\t", "TSV", ".tsv"), (",", "CSV", ".csv")):
+        fields = [_NAME.fullmatch(field.strip()) for field in lines[0].split(separator)]
+        counts = {line.count(separator) for line in lines[:_TABLE_LINES]}
+        is_header = (
+            len(fields) > 1 and all(fields) and any(f[1].lower() in _HEADERS for f in fields if f)
         )
-    return Text(str(values.get("id", number)), values["text"])
+        by_name = path.endswith(suffix) and separator in lines[0]
+        by_tabs = separator == "\t" and len(lines) >= _TABLE_LINES and counts - {0} == counts
+        if is_header or by_name or (by_tabs and len(counts) == 1):
+            raise DataError(
+                f"{at(name_of(path), 1)}: looks like {name}, expected plain text; {_HINT}"
+            )

@@ -33,7 +33,7 @@ def run(config: Any, workdir: Path) -> None:
     from biobert_jax.evaluation.baselines import Dictionary, majority
     from biobert_jax.evaluation.ner import read_predictions
     from biobert_jax.inference.annotate import annotate, load_annotator
-    from biobert_jax.inference.display import terminal_text
+    from biobert_jax.inference.formats.terminal import terminal_text
     from biobert_jax.interop.workdir import read_workdir
     from biobert_jax.launcher import train
     from biobert_jax.reports import demo as show

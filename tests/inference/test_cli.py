@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from biobert_jax import cli
-from biobert_jax.inference import commands, formats
+from biobert_jax.inference import commands
+from biobert_jax.inference.formats.registry import FORMATS
 from biobert_jax.interop.huggingface import read_huggingface, write_huggingface
 from biobert_jax.interop.workdir import read_workdir
 from biobert_jax.text.wordpiece import WordPieceTokenizer
@@ -74,11 +75,17 @@ def test_commands_of_two_words_form_groups(monkeypatch):
 
 
 def test_the_formats_on_offer_are_those_there_are():
-    assert ("terminal", *formats.FORMATS) == commands.FORMATS
+    assert ("terminal", *FORMATS) == commands.FORMATS
+
+
+def standard_input(content: bytes) -> io.BufferedReader:
+    return io.BufferedReader(io.BytesIO(content))
 
 
 @pytest.mark.parametrize("kind", commands.FORMATS)
 def test_annotate_writes_every_format(model, texts, tmp_path, kind):
+    if kind == "brat":
+        pytest.skip("several files; see below")
     out = tmp_path / "deep" / "out"
     biobert("annotate", "--model", model, "--input", texts, "--format", kind, "--output", out)
     assert "Tavoramab" in out.read_text("utf-8")
@@ -107,7 +114,7 @@ def test_brat_offsets_are_into_the_whole_file(model, texts, tmp_path):
 
 
 def test_annotate_reads_standard_input_and_json(model, tmp_path, monkeypatch):
-    stdin = io.TextIOWrapper(io.BytesIO("Gold is \u03b1 metal.\n".encode()))
+    stdin = io.TextIOWrapper(standard_input("Gold is \u03b1 metal.\n".encode()))
     monkeypatch.setattr(sys, "stdin", stdin)
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     with contextlib.redirect_stdout(out):
@@ -123,9 +130,9 @@ def test_annotate_reads_standard_input_and_json(model, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "content", "found"),
     [
-        ("a.txt", b"fine\n\xff\n", r"a.txt:2: byte 0xff is not UTF-8"),
+        ("a.txt", b"fine\n\xff\n", r"a.txt:2: byte 1 of the line (0xff)"),
         ("a.jsonl", b'{"text": "fine"}\n{"txt": 1}\n', r"a.jsonl:2: found"),
-        ("a.jsonl", b"no\n", r"a.jsonl:1: not JSON"),
+        ("a.jsonl", b"no\n", "a.jsonl:1: found 'no'; expected a JSON object"),
     ],
 )
 def test_bad_texts_are_told_by_file_and_line(model, tmp_path, capsys, name, content, found):

@@ -1,6 +1,7 @@
 """Each format is read back by a reader that knows only the format's own description."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -8,10 +9,17 @@ from hypothesis import strategies as st
 from lxml import etree, html
 
 from biobert_jax.datasets.conll import read_conll
+from biobert_jax.datasets.relation_files import RelationExample
 from biobert_jax.datasets.spans import spans_of_tags
-from biobert_jax.inference.annotate import Entity
-from biobert_jax.inference.display import terminal_text
-from biobert_jax.inference.formats import FORMATS, AnnotatedText
+from biobert_jax.errors import DataError
+from biobert_jax.inference.answer import Answer
+from biobert_jax.inference.formats import tsv
+from biobert_jax.inference.formats.brat import write_brat_folder
+from biobert_jax.inference.formats.document import AnnotatedText, Entity
+from biobert_jax.inference.formats.registry import FORMATS
+from biobert_jax.inference.formats.terminal import answers_text, relation_text, terminal_text
+from biobert_jax.inference.questions import Asked
+from biobert_jax.inference.relations import Relation
 
 TEXT = "Tavoramab <5 mg> & gold\nhelped \u03b2-brackow\nfever \U0001d400|\u00e9."
 
@@ -114,6 +122,48 @@ def test_brat(document):
         assert (type_, notes[name]) == ("T", "score 0.5000")
 
 
+def test_brat_is_of_one_document(document):
+    with pytest.raises(DataError, match="second document"):
+        written("brat", document, document)
+
+
+IDS = [
+    "1",
+    "a/../../etc/passwd",
+    "..",
+    "/",
+    "A",
+    "a",
+    "a-2",
+    "con",
+    "-rf",
+    "x" * 300,
+    "\u03b2",
+    "_",
+]
+
+
+def test_a_brat_folder_has_a_text_and_annotations_for_each_id(tmp_path, document):
+    texts = [document._replace(id=id_, text=f"{TEXT}\r{n}") for n, id_ in enumerate(IDS)]
+    folder = tmp_path / "brat"
+    folder.mkdir()
+    write_brat_folder(texts, ["Chemical", "Cell line"], folder)
+    assert sorted(tmp_path.iterdir()) == [folder]
+    lines = (folder / "annotation.conf").read_text("utf-8").splitlines()
+    assert lines[:3] == ["[entities]", "Chemical", "Cell_line"]
+    rows = (line.split("\t") for line in (folder / "documents.tsv").read_text("utf-8").split("\n"))
+    next(rows)
+    names = {id_: id_ for id_ in IDS} | {row[1]: row[0] for row in rows if len(row) == 2}
+    assert len({name.lower() for name in names.values()}) == len(IDS)
+    for text in texts:
+        name = names[text.id]
+        assert re.fullmatch(r"[\w.+][\w.+-]{0,101}", name, re.ASCII)
+        assert (folder / f"{name}.txt").read_bytes().decode() == text.text
+        found, _ = parse_brat((folder / f"{name}.ann").read_text("utf-8"))
+        assert len(found) == 3
+    assert len(list(folder.iterdir())) == 2 * len(IDS) + 2
+
+
 def test_brat_cuts_at_line_breaks(document):
     found, _ = parse_brat(written("brat", document))
     start = TEXT.index("brackow")
@@ -141,6 +191,39 @@ def test_pubtator(document):
         assert (name, len(text)) == (document.id, len(document.text))
         assert [(int(r[1]), int(r[2]), r[4]) for r in rows] == triples(document)
         assert all(row[0] == name and text[int(row[1]) : int(row[2])] == row[3] for row in rows)
+
+
+EVIL = mark("One gold.", ("gold", "T\nx\t1"))._replace(id="a|t|b\nc\t1\t2")
+
+
+def test_ids_and_types_forge_no_lines(document):
+    assert len(list(parse_pubtator(written("pubtator", EVIL, document)))) == 2
+    for kind, count in (("pubtator", 4), ("conll", 6), ("jsonl", 1), ("brat", 2)):
+        assert written(kind, EVIL).count("\n") == count
+    (row,) = next(parse_pubtator(written("pubtator", EVIL)))[2]
+    assert row == [r"a\x7ct\x7cb\nc\t1\t2", "4", "8", "gold", r"T\nx\t1", "-"]
+    relation = Relation("a\tb", 0.5, {"a\tb": 0.5, "c\nd": 0.5})
+    sentence = RelationExample("x\ny\tz", "@GENE$", "", (), "")
+    header, line = "".join(tsv.write_relations([(sentence, relation)])).splitlines()
+    assert header.split("\t") == ["id", "predicted", r"a\tb", r"c\nd"]
+    assert line.split("\t") == [r"x\ny\tz", r"a\tb", "0.500000", "0.500000"]
+
+
+def test_nothing_steers_a_terminal(document):
+    steering = mark("\x1b[31mgold\x9b2J \u202egold", ("gold", "T\x1b[0m"))
+    assert not set("\x1b\x9b\u202e") & set(terminal_text(*steering[1:]).plain)
+    for kind in ("jsonl", "html", "bioc"):
+        assert not set("\x1b") & set(written(kind, steering))
+    line = written("jsonl", steering._replace(text=steering.text + "\u2028\x85"))
+    assert len(line.splitlines()) == 1
+    assert json.loads(line)["text"] == steering.text + "\u2028\x85"
+    question = Asked("1", "\x1b[2J?", ("\x1b[2J gold",))
+    found = answers_text(question, [Answer("gold", 0.5, 0, 5, 9)])
+    sentence = RelationExample("1", "\x1b @GENE$ \x1b x", "", ((2, 8),), "")
+    marked = relation_text(sentence, Relation("\x1b", 1.0, {}))
+    assert "\x1b" not in found.plain + marked.plain
+    (style,) = [s for s in marked.spans if "magenta" in s.style]
+    assert marked.plain[style.start : style.end] == "@GENE$"
 
 
 @settings(deadline=None)

@@ -1,0 +1,148 @@
+"""Where results go: checked before any work, written whole or not at all."""
+
+import contextlib
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from biobert_jax.errors import WriteError, printable
+from biobert_jax.files import atomic_writing, refuse_overwriting, shown, writing
+from biobert_jax.inference.texts import STANDARD_INPUT
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+
+def check_output(
+    output: str | None, inputs: Iterable[str], model: str, folder: bool = False
+) -> None:
+    """Refuses an output before any work is done for it.
+
+    Args:
+      output: a path; None for standard output.
+      inputs: what is read; `-` is standard input.
+      model: what the command's --model names; its files are not to be overwritten either.
+      folder: the output is a new folder, not a file.
+
+    Raises:
+      DataError: it is an input or a file of the model.
+      WriteError: it can be no file (no folder) of that name.
+    """
+    if output is None:
+        return
+    path, model_path = Path(output), Path(model).expanduser()
+    refuse_overwriting(output, filter(None, map(_regular_file, inputs)))
+    if (
+        model_path.is_dir()
+        and path.is_file()
+        and path.resolve().is_relative_to(model_path.resolve())
+    ):
+        refuse_overwriting(output, [output])
+    elif not model_path.exists() and model_path.parent.is_dir():  # the prefix of a checkpoint
+        of_model = (
+            name for name in os.listdir(model_path.parent) if name.startswith(model_path.name + ".")
+        )
+        refuse_overwriting(output, (model_path.parent / name for name in of_model))
+    if folder and path.exists() and (not path.is_dir() or os.listdir(path)):
+        raise WriteError(f"{shown(path)}: exists and is no empty folder; name a new folder")
+    if not folder and path.is_dir():
+        raise WriteError(f"{shown(path)}: is a folder; expected the name of a file in it")
+    above = next(parent for parent in path.absolute().parents if parent.exists())
+    if not above.is_dir():
+        raise WriteError(f"{shown(path)}: {shown(above)} is a file; expected a folder to write to")
+    if not os.access(above, os.W_OK) and not path.exists():
+        raise WriteError(f"{shown(path)}: {shown(above)} cannot be written to; name another place")
+
+
+def _regular_file(path: str) -> str | int | None:
+    file = sys.stdin.fileno() if path == STANDARD_INPUT and _is_file(sys.stdin) else path
+    with contextlib.suppress(OSError):
+        return file if stat.S_ISREG(os.stat(file).st_mode) else None
+    return None
+
+
+def _is_file(stream: TextIO) -> bool:
+    with contextlib.suppress(OSError, AttributeError):
+        return stream.fileno() >= 0
+    return False
+
+
+@contextlib.contextmanager
+def writing_text(path: str | None) -> Iterator[TextIO]:
+    """Gives a text file for the output, standard output by default.
+
+    What goes to a terminal is escaped as `errors.printable` does.
+    """
+    if path is None:
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+        yield _Printable(sys.stdout) if sys.stdout.isatty() else sys.stdout
+        sys.stdout.flush()
+        return
+    with (
+        atomic_writing(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="\n") as file,
+    ):
+        yield file
+
+
+def print_coloured(texts: Iterable["Text"], path: str | None) -> None:
+    """Writes coloured text; without colours where it goes to a file."""
+    from rich.console import Console
+
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # as everywhere else; Console would end the program itself
+
+    if path is None:
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+        console = Output(file=sys.stdout, highlight=False)
+        for text in texts:
+            console.print(text)
+        sys.stdout.flush()
+        return
+    with writing_text(path) as file:
+        console = Output(file=file, highlight=False)
+        for text in texts:
+            console.print(text, soft_wrap=True)
+
+
+def write_exactly(path: Path, text: str) -> None:
+    """Writes a UTF-8 file with line ends as they are, whole or not at all."""
+    with atomic_writing(path) as temporary:
+        temporary.write_bytes(text.encode())
+
+
+@contextlib.contextmanager
+def new_folder(path: str) -> Iterator[Path]:
+    """Gives a folder that becomes `path` when the block ends well.
+
+    Raises:
+      WriteError: it cannot be written, or `path` is no new or empty folder.
+    """
+    final = Path(path).absolute()
+    partial = final.with_name(f".{final.name[:40]}.{os.getpid()}.tmp")
+    with writing(path):
+        try:
+            partial.mkdir(parents=True)
+            yield partial
+            partial.replace(final)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+class _Printable:
+    """A terminal that gets no control characters."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._stream.write(printable(text))
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)

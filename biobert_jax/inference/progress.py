@@ -1,0 +1,58 @@
+"""How far a command has come, on standard error."""
+
+import logging
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+logger = logging.getLogger(__name__)
+
+ON_A_TERMINAL = 0.2  # seconds between two looks of the one line there
+IN_A_LOG = 30.0  # seconds between two lines anywhere else
+BRIEF = 5.0  # seconds; what takes less needs no summary on a screen
+
+T = TypeVar("T")
+
+
+def with_progress(items: Iterable[T], noun: str, source: str) -> Iterator[T]:
+    """Passes items on and says how many there were, and how many a second.
+
+    On a terminal one line is rewritten, unless the items themselves go to it; elsewhere a line is
+    logged every `IN_A_LOG` seconds. At the end there is a summary, or a warning if nothing came.
+
+    Args:
+      items: results, as they are ready.
+      noun: what they are, in the plural.
+      source: where they come from, for the warning.
+    """
+    stream = sys.stderr
+    live = stream.isatty() and not sys.stdout.isatty()
+    began = last = time.monotonic()
+    count = 0
+    try:
+        for item in items:
+            yield item
+            count += 1
+            now = time.monotonic()
+            if now - last < (ON_A_TERMINAL if live else IN_A_LOG):
+                continue
+            last = now
+            if live:
+                stream.write(f"\r\x1b[K{_line(count, noun, now - began)}")
+                stream.flush()
+            else:
+                logger.info("%s", _line(count, noun, now - began))
+    finally:
+        if live:
+            stream.write("\r\x1b[K")
+            stream.flush()
+    elapsed = time.monotonic() - began
+    if not count:
+        logger.warning("%s: nothing to read in it; the output has no %s", source, noun)
+    elif elapsed > BRIEF or not sys.stdout.isatty():
+        logger.info("%s", _line(count, noun, elapsed))
+
+
+def _line(count: int, noun: str, seconds: float) -> str:
+    return f"{count:,} {noun}, {count / max(seconds, 1e-3):,.1f} a second"
