@@ -48,7 +48,7 @@ def check_output(
         )
         refuse_overwriting(output, (model_path.parent / name for name in of_model))
     if folder and path.exists() and (not path.is_dir() or os.listdir(path)):
-        raise WriteError(f"{shown(path)}: exists and is no empty folder; name a new folder")
+        raise WriteError(f"{shown(path)}: exists and is not an empty folder; name a new one")
     if not folder and path.is_dir():
         raise WriteError(f"{shown(path)}: is a folder; expected the name of a file in it")
     above = next(parent for parent in path.absolute().parents if parent.exists())

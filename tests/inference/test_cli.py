@@ -197,9 +197,9 @@ def test_convert_there_and_back_changes_nothing(model, tmp_path, capsys):
                 _leaves(before.params[group]), _leaves(other.params[group]), strict=True
             ):
                 np.testing.assert_array_equal(one, two)
-    assert "not empty" in fails(capsys, "convert", "--from", model, "--to", back)
+    assert "not an empty folder" in fails(capsys, "convert", "--from", model, "--to", back)
     arguments = ("convert", "--from", model, "--to", workdir, "--format", "workdir")
-    assert "not empty" in fails(capsys, *arguments)
+    assert "not an empty folder" in fails(capsys, *arguments)
 
 
 def _leaves(tree):

@@ -47,7 +47,7 @@ def test_official_json_and_biobert_s_form_of_it_give_the_same_questions(tmp_path
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (json.dumps(GOOD)[:-9], "a.jsonl:2: not JSON (Unterminated string"),
+        (json.dumps(GOOD)[:-9], "a.jsonl:2: the JSON ends in the middle"),
         ("[1]", "a.jsonl:2: found '[1]"),
         ('{"question": "Why?"}', "a.jsonl:2: found"),
         ('{"question": " ", "context": "So."}', "a.jsonl:2 (id '2'): the question is empty"),
