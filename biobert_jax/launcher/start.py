@@ -42,9 +42,9 @@ class Start:
     tokenizer: Tokenizer
     compute: Compute
 
-    def card(self, kind: type[AnyCard], **own: Any) -> AnyCard:
+    def card(self, card: type[AnyCard], /, **own: Any) -> AnyCard:
         """A card of this kind for the encoder and its tokenizer, with the task's own fields."""
-        return kind(
+        return card(
             architecture=self.architecture,
             vocabulary=self.tokenizer.vocabulary,
             lowercase=self.tokenizer.lowercase,

@@ -28,7 +28,7 @@ class Start(Protocol):
     tokenizer: Tokenizer
     compute: Compute
 
-    def card(self, kind: type[AnyCard], **own: Any) -> AnyCard:
+    def card(self, card: type[AnyCard], /, **own: Any) -> AnyCard:
         """A card of this kind for the encoder and its tokenizer, with the task's own fields."""
         ...
 
