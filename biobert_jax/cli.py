@@ -15,6 +15,7 @@ from typing import NamedTuple, NoReturn
 from biobert_jax.corpora import commands as corpora
 from biobert_jax.errors import DEBUG, PrintableFormatter, printable, report_errors
 from biobert_jax.inference import commands as inference
+from biobert_jax.launcher import evaluate
 from biobert_jax.reports import commands as reports
 
 
@@ -160,6 +161,7 @@ COMMANDS = (
     Command(
         "relations", "classifies marked pairs", inference.declare_relations, inference.relations
     ),
+    Command("evaluate", "scores a model on any file", evaluate.declare, evaluate.run),
     Command("embed", "writes vectors of texts", inference.declare_embed, inference.embed),
     Command(
         "convert", "writes a model in another form", inference.declare_convert, inference.convert

@@ -159,7 +159,7 @@ def _load_bioasq(
             f"to {year.upper()}5_golden.json (or {year.upper()}_golden.json). {_REGISTER}"
         )
     official = {path.name.removesuffix("_golden.json"): read_official(path) for path in golden}
-    batches = {batch: _gold_of(questions, kind) for batch, questions in official.items()}
+    batches = {batch: gold_of(questions, kind) for batch, questions in official.items()}
     test_ids = {id_ for gold in batches.values() for id_ in gold}
     if kind == "factoid" and test_passages == "abstracts":
         files = _matching(folder, f"BioASQ-test-factoid-{year}*.json")
@@ -213,7 +213,7 @@ def _training(
         content = read_json(path)
         if isinstance(content, dict) and "questions" in content:
             asked = [q for q in read_official(path) if q.type == kind and q.exact_answer]
-            gold |= _gold_of(asked, kind)
+            gold |= gold_of(asked, kind)
             made = to_passages(asked, training=kind != "yesno")
             pairs += made.questions
             unanswerable += len(made.unanswerable)
@@ -239,7 +239,7 @@ def _hold_out(
     return without(questions, out), held_out
 
 
-def _gold_of(questions: Iterable[BioasqQuestion], kind: str) -> dict[str, tuple | str]:
+def gold_of(questions: Iterable[BioasqQuestion], kind: str) -> dict[str, tuple | str]:
     # An empty list of answers stays: the official evaluator counts such a question as wrong.
     asked = [q for q in questions if q.type == kind]
     return {q.id: q.exact_answer for q in asked if q.exact_answer is not None}

@@ -26,6 +26,8 @@ class Entry:
       prepare: (config, start_from) -> Prepared; see `tasks.preparation`.
       print_scores: prints what results.json says.
       card: the class of the task's cards; see `tasks.cards`.
+      score: (Trained, path, split, renamed types) -> a task whose `test` is read from the path, for
+        `biobert evaluate`; see `tasks.scoring`.
       use: makes a checkpoint of the task ready for inference; empty: only its encoder is of use.
       folds: config -> the numbers of the folds to run; empty: the task's data sets have none.
       compile_only: (config, topology) -> None, for --compile_only; empty: has no such mode.
@@ -37,6 +39,7 @@ class Entry:
     prepare: str
     print_scores: str
     card: str = "biobert_jax.tasks.cards:Card"
+    score: str = ""
     use: str = ""
     folds: str = ""
     compile_only: str = ""
@@ -50,6 +53,7 @@ TASKS = {
         prepare="biobert_jax.tasks.ner:prepare",
         print_scores="biobert_jax.reports.tables:print_ner_scores",
         card="biobert_jax.tasks.ner:NerCard",
+        score="biobert_jax.tasks.scoring:score_ner",
         use="biobert_jax.inference.annotate:make_annotator",
     ),
     "relation": Entry(
@@ -59,6 +63,7 @@ TASKS = {
         prepare="biobert_jax.tasks.relation:prepare",
         print_scores="biobert_jax.reports.tables:print_relation_scores",
         card="biobert_jax.tasks.relation:RelationCard",
+        score="biobert_jax.tasks.scoring:score_relation",
         use="biobert_jax.inference.relations:make_classifier",
         folds="biobert_jax.tasks.relation:folds",
     ),
@@ -69,6 +74,7 @@ TASKS = {
         prepare="biobert_jax.tasks.qa.prepare:prepare",
         print_scores="biobert_jax.reports.tables:print_qa_scores",
         card="biobert_jax.tasks.qa.card:QaCard",
+        score="biobert_jax.tasks.scoring:score_qa",
         use="biobert_jax.inference.answer:make_answerer",
     ),
     "pretraining": Entry(
