@@ -41,8 +41,13 @@ def run(args: argparse.Namespace) -> None:
       UserError: the model or the data cannot be read, or do not fit each other.
     """
     rename = dict(_pair(text) for text in args.map)
-    if args.output is not None and args.output.exists() and any(args.output.iterdir()):
-        raise UserError(f"--output {args.output}: not empty; name a new folder")
+    # Predictions without results.json are of a command that was stopped.
+    if args.output is not None and args.output.exists() and not args.output.is_dir():
+        raise UserError(f"--output {args.output}: a file; name a new folder")
+    if args.output is not None and args.output.exists():
+        found = [path.name for path in args.output.iterdir() if path.name != "predictions"]
+        if found:
+            raise UserError(f"--output {args.output}: holds {found[0]}; name a new folder")
     results = evaluate(
         args.model, args.data, args.split, rename, args.task, args.output, args.dtype
     )

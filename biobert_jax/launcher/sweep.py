@@ -19,10 +19,12 @@ from biobert_jax.launcher.checks import check_settings
 from biobert_jax.launcher.flags import _parse
 from biobert_jax.sweeps.execute import Sweep, run_sweep
 from biobert_jax.sweeps.executors import Executor, Local, Ray
-from biobert_jax.sweeps.plan import SweepError, SweepRun, ordered, select
+from biobert_jax.sweeps.plan import EVALUATE, SweepError, SweepRun, ordered, select
 from biobert_jax.tasks import registry
 
 CONFIGS = Path(__file__).parents[2] / "configs"
+
+EVALUATION_OPTIONS = ("model", "data", "split", "task", "map", "dtype")
 
 
 def launch() -> NoReturn:
@@ -84,7 +86,13 @@ def read_runs(path: Path, config: Any) -> list[SweepRun]:
         )
     runs = ordered(module.get_runs(config))
     for run in runs:
-        config_of(run, run.settings)
+        if run.config != EVALUATE:
+            config_of(run, run.settings)
+        elif unknown := run.settings.keys() - EVALUATION_OPTIONS:
+            raise SweepError(
+                f"sweep: {run.name} sets {', '.join(sorted(unknown))}; expected options of "
+                f"biobert evaluate: {', '.join(EVALUATION_OPTIONS)}"
+            )
     return runs
 
 
@@ -117,6 +125,10 @@ def config_file(run: SweepRun) -> tuple[Path, str]:
 
 def command(run: SweepRun, settings: Mapping[str, Any], folder: Path) -> list[str]:
     """The command that computes a run."""
+    if run.config == EVALUATE:
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        program = [sys.executable, "-m", "biobert_jax.cli", "evaluate"]
+        return [*program, *options, f"--output={folder}"]
     path, variant = config_file(run)
     task = config_of(run, settings).task
     return [

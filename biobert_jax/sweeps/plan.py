@@ -16,6 +16,10 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.+-]*(/[A-Za-z0-9][\w.+-]*)*")
 _REFERENCE = re.compile(r"\{([^{}]*)\}")
 
 
+EVALUATE = "evaluate"
+"""The `config` of a run that scores a model and trains nothing."""
+
+
 class SweepError(UserError):
     """A sweep cannot be run as it is written."""
 
@@ -41,7 +45,8 @@ class SweepRun:
 
     Attributes:
       name: its folder in the sweep's workdir, such as `ncbi/seed-1`.
-      config: the config file below configs/, with a variant if any: `ner/ncbi_disease:debug`.
+      config: the config file below configs/, with a variant if any: `ner/ncbi_disease:debug`; or
+        `EVALUATE`, whose settings are the options of `biobert evaluate`.
       settings: by dotted name. In a string, `{NAME}` is the folder of the run NAME, which then
         runs first; `{NAME}@500` is its checkpoint of step 500.
       choose: settings to take from the best of other runs.
