@@ -35,7 +35,7 @@ ONLY = {
     ("training", "tasks"): {"biobert_jax.tasks.protocol"},
     ("training", "models"): {"biobert_jax.models.partitioning"},
     ("interop", "tasks"): {"biobert_jax.tasks.cards"},
-    ("interop", "training"): {"biobert_jax.training.checkpointing"},
+    ("interop", "training"): {"biobert_jax.training.checkpointing", "biobert_jax.training.saved"},
     ("corpora", "reports"): {"biobert_jax.reports.published"},
 }
 

@@ -20,6 +20,7 @@ from requests import RequestException
 from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 
 from biobert_jax.datasets.conll import Sentence, read_conll
+from biobert_jax.datasets.connection import check_connection
 from biobert_jax.datasets.i2b2 import read_i2b2_folder
 from biobert_jax.datasets.spans import spans_of_tags, tags_of_spans
 from biobert_jax.errors import DataError, at
@@ -181,6 +182,13 @@ def merge(by_type: Mapping[str, list[Sentence]]) -> list[Sentence]:
 def _download(dl_manager: tfds.download.DownloadManager, archive: Archive) -> Path:
     """Returns where the archive lies, downloaded or put there by hand, its checksum verified."""
     by_hand = _manual_dir(dl_manager) / archive.filename
+    if not by_hand.is_file():
+        check_connection(
+            archive.url,
+            f"Put a copy at {by_hand}, or set dataset.path to a folder with train.tsv, devel.tsv "
+            "and test.tsv",
+            Path(dl_manager._download_dir),
+        )
     try:
         # Not download_and_extract, which needs TensorFlow.
         return Path(dl_manager.download(archive.url))

@@ -14,6 +14,7 @@ import tensorflow_datasets as tfds
 from requests import RequestException
 
 from biobert_jax.datasets.archive import read_member
+from biobert_jax.datasets.connection import check_connection
 from biobert_jax.datasets.relation_files import RelationExample, parse_relations
 from biobert_jax.errors import DataError, at
 from biobert_jax.text.entity_marking import find_marks
@@ -124,6 +125,12 @@ def _download(dl_manager: tfds.download.DownloadManager) -> Path:
     by_hand = Path(dl_manager._manual_dir) / FILENAME  # the public property wants it to be filled
     if by_hand.is_file():
         return by_hand
+    check_connection(
+        URL,
+        f"Put a copy at {by_hand}, or set dataset.path to a folder with folders 1 to 10, each with "
+        "train.tsv and test.tsv",
+        Path(dl_manager._download_dir),
+    )
     try:
         # Not download_and_extract, which needs TensorFlow.
         path = Path(dl_manager.download(URL))

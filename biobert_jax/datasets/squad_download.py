@@ -6,6 +6,7 @@ import tensorflow_datasets as tfds
 from requests import RequestException
 from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 
+from biobert_jax.datasets.connection import check_connection
 from biobert_jax.datasets.squad import Answer, Question
 from biobert_jax.errors import DataError
 
@@ -25,6 +26,13 @@ def load_squad(data_dir: str | Path | None = None) -> dict[str, list[Question]]:
       DataError: the download fails, or is not the file that it should be.
     """
     builder = tfds.builder("squad/v1.1", data_dir=data_dir, file_format="array_record")
+    if not builder.is_prepared():
+        check_connection(
+            URL + "train-v1.1.json",
+            f"Put train-v1.1.json and dev-v1.1.json of {URL} into a folder and set dataset.path to "
+            "it",
+            Path(builder.data_dir).parents[2] / "downloads",
+        )
     try:
         builder.download_and_prepare()
     except (tfds.download.DownloadError, RequestException, NonMatchingChecksumError) as error:

@@ -288,6 +288,18 @@ def declare_convert(parser: argparse.ArgumentParser) -> None:
         help="another vocab.txt: pieces that both have keep their embeddings, new ones get the "
         "mean of their old pieces'",
     )
+    parser.add_argument(
+        "--head",
+        choices=("ner", "classification"),
+        help="what the output_weights of a fine-tuned TensorFlow checkpoint are, which it does "
+        "not say; without this they are left out",
+    )
+    parser.add_argument(
+        "--labels",
+        metavar="A,B,...",
+        help="with --head: the names of its outputs in the order of training. For DMIS's NER "
+        "models B-Disease,I-Disease,O will do (default: B,I,O)",
+    )
 
 
 def convert(args: argparse.Namespace) -> None:
@@ -295,7 +307,10 @@ def convert(args: argparse.Namespace) -> None:
     from biobert_jax.interop.workdir import write_workdir
 
     check_output(args.to, [args.source], args.source, folder=True)
-    checkpoint = load(args.source)
+    labels = args.labels.split(",") if args.labels else None
+    if labels and not args.head:
+        raise UserError(f"--labels {args.labels}: expected --head, too, to say of which head")
+    checkpoint = load(args.source, args.head, labels)
     if args.vocab:
         from biobert_jax.interop.vocabulary_transfer import change_vocabulary
         from biobert_jax.text.wordpiece import load_vocabulary
@@ -317,11 +332,11 @@ def convert(args: argparse.Namespace) -> None:
     )
 
 
-def load(source: str) -> "Checkpoint":
+def load(source: str, head: str | None = None, labels: Sequence[str] | None = None) -> "Checkpoint":
     from biobert_jax.interop.load import load_checkpoint
     from biobert_jax.interop.workdir import read_workdir
 
-    checkpoint = load_checkpoint(source, read_workdir)
+    checkpoint = load_checkpoint(source, read_workdir, head, labels)
     if checkpoint is None:
         raise CheckpointError(f"{source}: names no trained model; give a workdir or a folder")
     return checkpoint

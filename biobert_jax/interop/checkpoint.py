@@ -5,6 +5,8 @@ import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
+
 from biobert_jax.errors import CheckpointError, at
 from biobert_jax.interop.layout import Params, Shape
 from biobert_jax.models.protocol import EncoderConfig
@@ -67,6 +69,42 @@ def check_tensors(
             f"{at(where)}: the tensors do not fit the configuration beside them; "
             f"{'; '.join(faults)}. Check that both belong to the same BERT model"
         )
+
+
+def check_values(where: str | os.PathLike[str], tensors: Mapping[str, np.ndarray]) -> None:
+    """Checks that weights are finite floating-point numbers; one pass over each tensor.
+
+    A NaN in one weight makes every output NaN, and integers pass for weights without an error:
+    both would give a model that finds nothing.
+
+    Args:
+      where: what was read, for the message.
+      tensors: by the names that the file has for them.
+
+    Raises:
+      CheckpointError: names the tensors that are not, with their type or how many values are bad.
+    """
+    faults = [
+        f"{name} ({fault})" for name, tensor in tensors.items() if (fault := _fault_of(tensor))
+    ]
+    if faults:
+        raise CheckpointError(
+            f"{at(where)}: weights that cannot be used: {listed(faults)}; expected finite "
+            "floating-point numbers. Copy or download the model again, or save an earlier "
+            "checkpoint of its training"
+        )
+
+
+def _fault_of(tensor: np.ndarray) -> str | None:
+    # bfloat16 is ml_dtypes', whose kind is not "f". Its 8-bit types are no weights without scales.
+    if tensor.dtype.kind != "f" and tensor.dtype.name != "bfloat16":
+        return f"type {tensor.dtype.name}"
+    # A sum is finite where all values are, unless it overflows; it needs no array of flags.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(np.add.reduce(tensor, axis=None)):
+            return None
+    bad = tensor.size - np.count_nonzero(np.isfinite(tensor))
+    return f"{bad:,} of {tensor.size:,} values are NaN or infinite" if bad else None
 
 
 def listed(names: Iterable[str]) -> str:

@@ -35,13 +35,18 @@ def read_hub(identifier: str) -> Checkpoint:
             folder = snapshot_download(
                 repository, revision=revision or None, allow_patterns=_TOKENIZER + patterns
             )
-        except (OSError, ValueError) as error:
-            reason = " ".join(str(error).split())
+        except Exception as error:  # the library's own, httpx's, and what a proxy makes of them
             raise CheckpointError(
                 f"{identifier}: cannot be fetched from the Hugging Face hub "
-                f"({type(error).__name__}: {reason}). Expected hf://owner/name[@revision] of a "
-                "repository that exists; without a network, give the folder of a downloaded copy"
+                f"({type(error).__name__}: {_in_short(error)}). Expected {SCHEME}owner/name"
+                "[@revision] of a repository that exists; without a network, give the folder of a "
+                "downloaded copy"
             ) from error
         if find_weights(Path(folder)):
             break
     return dataclasses.replace(read_huggingface(folder), source=identifier)
+
+
+def _in_short(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= 300 else f"{text[:300]} ..."

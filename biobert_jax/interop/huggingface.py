@@ -1,8 +1,8 @@
 """Hugging Face folders in and out."""
 
-import json
 import logging
 import os
+import reprlib
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,13 +12,20 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from biobert_jax.errors import CheckpointError, at
+from biobert_jax.errors import CheckpointError, DataError, WriteError, at
+from biobert_jax.files import read_json, write_json, write_text
 from biobert_jax.interop import layout
-from biobert_jax.interop.checkpoint import Checkpoint, check_tensors, check_vocabulary, listed
+from biobert_jax.interop.checkpoint import (
+    Checkpoint,
+    check_tensors,
+    check_values,
+    check_vocabulary,
+    listed,
+)
 from biobert_jax.interop.layout import Params
 from biobert_jax.interop.tensor_files import FILES, find_weights, read_tensors
 from biobert_jax.models.config import BertConfig
-from biobert_jax.text.wordpiece import casing_from_vocabulary, load_vocabulary
+from biobert_jax.text.wordpiece import SPECIAL_TOKENS, casing_from_vocabulary, load_vocabulary
 
 logger = logging.getLogger(__name__)
 
@@ -125,6 +132,7 @@ def _checked_params(where: Path, raw: Mapping[str, np.ndarray], config: BertConf
         {own_name(name): tensors[name].shape for name in tensors if name not in foreign},
         {own_name(name): shape for name, shape in expected.items()},
     )
+    check_values(where, {own_name(name): tensors[name] for name in expected})
     return layout.to_params(tensors, config, groups)
 
 
@@ -145,16 +153,17 @@ def _json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        values = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{at(path)}: not readable as JSON ({error})") from error
+        values = read_json(path)
+    except DataError as error:
+        raise CheckpointError(str(error)) from error
     if not isinstance(values, dict):
         raise CheckpointError(f"{at(path)}: expected a JSON object, found {type(values).__name__}")
     return values
 
 
 def _architecture(config_path: Path) -> str | None:
-    return next(iter(_json(config_path).get("architectures") or ()), None)
+    named = _json(config_path).get("architectures")
+    return str(named[0]) if isinstance(named, list) and named else None
 
 
 def _vocabulary(folder: Path) -> list[str]:
@@ -167,15 +176,29 @@ def _vocabulary(folder: Path) -> list[str]:
             f"{at(folder)}: neither vocab.txt nor tokenizer.json; "
             "copy the vocabulary that the model was trained with into the folder"
         )
-    model = tokenizer.get("model") or {}
-    ids = dict(model.get("vocab") or {}) if model.get("type") == "WordPiece" else {}
-    ids |= {token["content"]: token["id"] for token in tokenizer.get("added_tokens") or () if ids}
-    if not ids or sorted(ids.values()) != list(range(len(ids))):
+    try:
+        model = tokenizer.get("model") or {}
+        ids = dict(model.get("vocab") or {}) if model.get("type") == "WordPiece" else {}
+        more = {token["content"]: token["id"] for token in tokenizer.get("added_tokens") or ()}
+        ids |= more if ids else {}
+        counted = sorted(ids.values()) == list(range(len(ids)))
+    except (TypeError, ValueError, LookupError, AttributeError) as error:
+        raise CheckpointError(
+            f"{at(path)}: no vocabulary could be read from it ({error!r}); expected the "
+            "tokenizer.json of a BERT model, or put its vocab.txt beside it"
+        ) from error
+    if not ids or not counted:
         raise CheckpointError(
             f"{at(path)}: model type {model.get('type')!r} with {len(ids)} entries; expected a "
             "WordPiece vocabulary whose ids count from 0 without gaps"
         )
-    return sorted(ids, key=ids.__getitem__)
+    vocabulary = sorted(ids, key=ids.__getitem__)
+    missing = [token for token in SPECIAL_TOKENS if token not in ids]
+    if missing:
+        raise CheckpointError(
+            f"{at(path)}: its vocabulary lacks {listed(missing)}; expected that of a BERT model"
+        )
+    return vocabulary
 
 
 def _lowercase(folder: Path, vocabulary: list[str]) -> bool:
@@ -197,9 +220,10 @@ def _lowercase(folder: Path, vocabulary: list[str]) -> bool:
     return bool(stated)
 
 
-def _normalizer_lowercases(normalizer: dict[str, Any] | None) -> bool | None:
+def _normalizer_lowercases(normalizer: Any) -> bool | None:
     """Whether a tokenizer.json's normalizer lowercases; None where none of its parts says."""
-    parts = (normalizer or {}).get("normalizers") or [normalizer or {}]
+    normalizer = normalizer if isinstance(normalizer, dict) else {}
+    parts = [p for p in normalizer.get("normalizers") or [normalizer] if isinstance(p, dict)]
     flags = [part.get("lowercase", part.get("type") == "Lowercase" or None) for part in parts]
     return next((flag for flag in flags if flag is not None), None)
 
@@ -213,12 +237,18 @@ def _labels(config_path: Path, outputs: int) -> list[str]:
         by_id = {int(key): str(value) for key, value in names.items()}
     except (AttributeError, ValueError) as error:
         raise CheckpointError(
-            f"{at(config_path)}: id2label must map 0, 1, ... to names, found {names!r}"
+            f"{at(config_path)}: id2label is {reprlib.repr(names)}; expected an object from 0, 1, "
+            "... to names. Copy the file again"
         ) from error
     if sorted(by_id) != list(range(outputs)):
         raise CheckpointError(
             f"{at(config_path)}: id2label names {len(by_id)} labels, but the classifier has "
             f"{outputs} outputs; expected ids 0 to {outputs - 1}"
+        )
+    if len(set(by_id.values())) < outputs:
+        raise CheckpointError(
+            f"{at(config_path)}: id2label gives two outputs one name, of {listed(by_id.values())}; "
+            "expected a name for each"
         )
     return [by_id[i] for i in range(outputs)]
 
@@ -270,7 +300,7 @@ def write_huggingface(
         tensors = {name.removeprefix("bert."): tensor for name, tensor in tensors.items()}
     try:
         partial.mkdir(parents=True)
-        _write_json(partial / "config.json", _public_config(config, architecture, labels))
+        write_json(partial / "config.json", _public_config(config, architecture, labels))
         tokenizer = _SPECIAL_TOKENS | {
             "do_lower_case": lowercase,
             "model_max_length": config.max_position_embeddings,
@@ -278,13 +308,15 @@ def write_huggingface(
             "tokenize_chinese_chars": True,
             "tokenizer_class": "BertTokenizer",
         }
-        _write_json(partial / "tokenizer_config.json", tokenizer)
-        _write_json(partial / "special_tokens_map.json", _SPECIAL_TOKENS)
-        vocabulary_lines = "".join(f"{token}\n" for token in vocabulary)
-        (partial / "vocab.txt").write_text(vocabulary_lines, "utf-8", newline="\n")
-        save_file(tensors, partial / "model.safetensors", metadata={"format": "pt"})
+        write_json(partial / "tokenizer_config.json", tokenizer)
+        write_json(partial / "special_tokens_map.json", _SPECIAL_TOKENS)
+        write_text(partial / "vocab.txt", (f"{token}\n" for token in vocabulary))
+        weights = partial / "model.safetensors"
+        save_file(tensors, weights, metadata={"format": "pt"})
+        # The library leaves it to its owner alone; the other files have what the umask gives.
+        weights.chmod((partial / "config.json").stat().st_mode)
         partial.replace(folder)
-    except (OSError, SafetensorError) as error:
+    except (OSError, WriteError, SafetensorError) as error:
         size = sum(tensor.nbytes for tensor in tensors.values())
         raise CheckpointError(
             f"{at(folder)}: the model of {size:,} bytes cannot be written ({error}); nothing was "
@@ -312,7 +344,3 @@ def _public_config(
         values["id2label"] = {str(i): label for i, label in enumerate(labels)}
         values["label2id"] = {label: i for i, label in enumerate(labels)}
     return values
-
-
-def _write_json(path: Path, values: dict[str, Any]) -> None:
-    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", "utf-8")

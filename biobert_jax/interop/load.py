@@ -15,9 +15,19 @@ from biobert_jax.interop.checkpoint import Checkpoint, listed
 from biobert_jax.interop.layout import Params
 from biobert_jax.interop.tensor_files import find_weights
 
+_EXPECTED = (
+    "`random`; a workdir of ours (config.json and checkpoints/); a Hugging Face folder "
+    "(config.json with model.safetensors or pytorch_model.bin); a hub id "
+    f"({hub.SCHEME}owner/name); the prefix of a TensorFlow checkpoint (that and .index, .data-*) "
+    "or the folder of one"
+)
+
 
 def load_checkpoint(
-    init: str, read_workdir: Callable[[Path], Checkpoint] | None = None
+    init: str,
+    read_workdir: Callable[[Path], Checkpoint] | None = None,
+    head: str | None = None,
+    labels: Sequence[str] | None = None,
 ) -> Checkpoint | None:
     """Resolves `config.init`.
 
@@ -26,34 +36,57 @@ def load_checkpoint(
         (`hf://owner/name[@revision]`), the prefix of a TensorFlow checkpoint or the folder of one.
       read_workdir: reads a workdir (a folder with config.json and checkpoints/). Given by the
         caller, because the form of a workdir is training's business.
+      head, labels: what the outputs of a fine-tuned TensorFlow checkpoint are; see
+        `read_tensorflow`. Other formats hold both.
 
     Returns:
       The checkpoint; None for `random`.
 
     Raises:
-      CheckpointError: `init` is none of these (says what was tried), or what it names is damaged.
+      CheckpointError: `init` is none of these (says what was tried), what it names is damaged, or
+        `head` is given for another format.
     """
+    try:
+        read = _reader(init, read_workdir)
+    except (OSError, RuntimeError) as error:  # no permission, a name too long, no such ~user
+        raise CheckpointError(
+            f"{init}: cannot be opened ({error}); expected a checkpoint"
+        ) from error
+    if isinstance(read, Path):
+        return tensorflow.read_tensorflow(read, head, labels)
+    if head or labels:
+        raise CheckpointError(
+            f"{init}: no TensorFlow checkpoint; --head and --labels describe the outputs of one, "
+            "other formats name theirs. Leave them out"
+        )
+    return read()
+
+
+def _reader(
+    init: str, read_workdir: Callable[[Path], Checkpoint] | None
+) -> Callable[[], Checkpoint | None] | Path:
+    """What reads `init`; for a TensorFlow checkpoint its prefix, since it takes arguments."""
     if init == "random":
-        return None
+        return lambda: None
     if init.startswith(hub.SCHEME):
-        return hub.read_hub(init)
+        return lambda: hub.read_hub(init)
     path = Path(init).expanduser()
     if path.is_dir():
         has_config = (path / "config.json").is_file()
         if has_config and find_weights(path):
-            return huggingface.read_huggingface(path)
+            return lambda: huggingface.read_huggingface(path)
         if has_config and (path / "checkpoints").is_dir() and read_workdir is not None:
-            return read_workdir(path)
+            return lambda: read_workdir(path)
         prefixes = tensorflow.prefixes_in(path)
-        if len(prefixes) == 1:
-            return tensorflow.read_tensorflow(prefixes[0])
-        if prefixes:
+        if len(prefixes) > 1:
             raise CheckpointError(
                 f"{init}: holds {len(prefixes)} TensorFlow checkpoints; name one of "
                 f"{listed(str(prefix) for prefix in prefixes)}"
             )
+        if prefixes:
+            return prefixes[0]
     elif tensorflow.is_prefix(path):
-        return tensorflow.read_tensorflow(path)
+        return path
     raise CheckpointError(_unresolved(init, path))
 
 
@@ -65,12 +98,7 @@ def _unresolved(init: str, path: Path) -> str:
     hint = ""
     if not path.exists() and init.count("/") == 1:
         hint = f" For a model of the Hugging Face hub write {hub.SCHEME}{init}."
-    return (
-        f"{init}: names no checkpoint ({here}). Tried: `random`; a workdir of ours (config.json "
-        "and checkpoints/); a Hugging Face folder (config.json with model.safetensors or "
-        f"pytorch_model.bin); a hub id ({hub.SCHEME}owner/name); the prefix of a TensorFlow "
-        f"checkpoint (that and .index, .data-*) or the folder of one.{hint}"
-    )
+    return f"{init}: names no checkpoint ({here}). Tried: {_EXPECTED}.{hint}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,11 +4,13 @@ import json
 import os
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from biobert_jax.errors import CheckpointError, at
+from biobert_jax.errors import CheckpointError, DataError, at
+from biobert_jax.files import read_json
 
 FILES = ("model.safetensors", "pytorch_model.bin")
 """In order of preference; each may also be sharded, with an index `<name>.index.json`."""
@@ -26,7 +28,7 @@ def find_weights(folder: Path) -> Path | None:
 
 
 def read_tensors(path: Path) -> dict[str, np.ndarray]:
-    """All tensors of a file that `find_weights` found, floating point as float32.
+    """All tensors of a file that `find_weights` found, real floating point as float32.
 
     Raises:
       CheckpointError: a file or shard is missing, truncated, or of another format.
@@ -42,8 +44,10 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
 
 def _shards(index: Path) -> list[Path]:
     try:
-        names = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        names = sorted(set(read_json(index)["weight_map"].values()))
+        if any(Path(name).name != name for name in names):
+            raise ValueError("a shard's name is a path")
+    except (DataError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"{at(index)}: no index of shards ({error!r}); expected a JSON object with weight_map"
         ) from error
@@ -69,7 +73,7 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
     _check_safetensors_size(path)
     try:
         with safe_open(path, "numpy") as file:
-            return {name: _float32(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
+            return {name: float32(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, TypeError) as error:
         raise CheckpointError(f"{at(path)}: not a readable safetensors file ({error})") from error
 
@@ -85,7 +89,7 @@ def _check_safetensors_size(path: Path) -> None:
                 header = json.loads(file.read(needed - 8))
                 tensors = [entry for name, entry in header.items() if name != "__metadata__"]
                 needed += max((entry["data_offsets"][1] for entry in tensors), default=0)
-            except (ValueError, LookupError, TypeError, AttributeError) as error:
+            except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
                 raise CheckpointError(
                     f"{at(path)}: the header is not that of a safetensors file; {_AGAIN}"
                 ) from error
@@ -117,17 +121,30 @@ def _read_torch(path: Path) -> dict[str, np.ndarray]:
             f"{at(path)}: expected a dictionary of tensors (a state_dict), found "
             f"{type(state).__name__} with other things in it"
         )
-    return {
-        name: (tensor.float() if tensor.is_floating_point() else tensor).numpy()
-        for name, tensor in state.items()
-    }
+    try:
+        return {name: _from_torch(tensor) for name, tensor in state.items()}
+    except (TypeError, RuntimeError, NotImplementedError) as error:
+        raise CheckpointError(
+            f"{at(path)}: holds tensors that are no plain arrays ({_first_line(error)}), such as "
+            "quantized or sparse ones; expected floating-point weights as they were trained"
+        ) from error
+
+
+def _from_torch(tensor: Any) -> np.ndarray:
+    eight_bits = tensor.is_floating_point() and tensor.element_size() == 1
+    if eight_bits:
+        raise TypeError(f"tensors of type {tensor.dtype}")
+    return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
 
 
 def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[:1]}"
+    return f"{type(error).__name__}: {''.join(str(error).strip().splitlines()[:1])}"
 
 
-def _float32(tensor: np.ndarray) -> np.ndarray:
-    # bfloat16 comes as ml_dtypes', whose kind is not "f".
-    is_integer = tensor.dtype.kind in "iub"
-    return tensor if is_integer else tensor.astype(np.float32, copy=False)
+def float32(tensor: np.ndarray) -> np.ndarray:
+    """Real floating point as float32; other types as they are."""
+    # bfloat16 comes as ml_dtypes', whose kind is not "f". `interop.checkpoint.check_values` names
+    # other types where they are weights.
+    real = tensor.dtype.kind == "f" or tensor.dtype.name == "bfloat16"
+    with np.errstate(over="ignore"):  # too large for float32: infinite, and refused as such
+        return tensor.astype(np.float32, copy=False) if real else tensor

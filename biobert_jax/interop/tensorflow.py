@@ -3,19 +3,29 @@
 import logging
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from biobert_jax.errors import CheckpointError, at
 from biobert_jax.interop import layout
-from biobert_jax.interop.checkpoint import Checkpoint, check_tensors, check_vocabulary, listed
+from biobert_jax.interop.checkpoint import (
+    Checkpoint,
+    check_tensors,
+    check_values,
+    check_vocabulary,
+    listed,
+)
 from biobert_jax.interop.layout import Params, Place, Shape
+from biobert_jax.interop.tensor_files import float32
 from biobert_jax.models.config import BertConfig
 from biobert_jax.text.wordpiece import casing_from_vocabulary, load_vocabulary
 
 logger = logging.getLogger(__name__)
+
+OUTPUT_HEADS = ("ner", "classification")
+"""What `output_weights` of a fine-tuned checkpoint can be."""
+NER_LABELS = ("[PAD]", "B", "I", "O", "X", "[CLS]", "[SEP]")
+"""The outputs of DMIS's run_ner.py in order; X is a piece after a word's first."""
 
 _FILE = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
 _WORDS = "embeddings/word_embeddings"
@@ -57,31 +67,98 @@ def _files(path: Path) -> list[str]:
     )
 
 
-def read_tensorflow(prefix: str | os.PathLike[str]) -> Checkpoint:
+def read_tensorflow(
+    prefix: str | os.PathLike[str], head: str | None = None, labels: Sequence[str] | None = None
+) -> Checkpoint:
     """Reads the checkpoint `<prefix>.index`, `<prefix>.data-*` with the files beside it.
 
     Configuration and vocabulary are bert_config.json and vocab.txt of the same folder, or the only
     files called bert_config*.json and vocab*.txt (DMIS's large model). Casing is what the
-    vocabulary shows. Optimiser slots and global_step are skipped. Heads travel when they are there:
-    pooler, MLM, NSP, and those of run_classifier.py or run_ner.py (labels unknown: LABEL_0, ...)
-    and run_squad.py.
+    vocabulary shows. Optimiser slots and global_step are skipped. Pooler, MLM, NSP and the head of
+    run_squad.py are read where the file has them.
+
+    `output_weights` may be run_ner.py's or run_classifier.py's (run_re.py's): both files have the
+    same variables, a pooler among them, and neither holds labels. So they are left out, which the
+    log says, unless `head` is given. From DMIS's NER models, whose seven outputs are `NER_LABELS`,
+    only those of B, I and O are taken. The others mark positions that we do not classify: pieces
+    after a word's first, [CLS], [SEP] and padding.
+
+    Args:
+      prefix: as above; the name of one of its files will do.
+      head: what `output_weights` are, a name of `OUTPUT_HEADS`; None: not known.
+      labels: the outputs' names in order. For NER, those in brackets and X are left out, and of a
+        model with DMIS's seven outputs the names for B, I and O suffice, in any order (by default
+        B, I, O; B-Disease, I-Disease, O name the type). For classification LABEL_0, ... by default.
 
     Raises:
       CheckpointError: a file is missing or damaged, TensorFlow is not installed, the vocabulary
-        does not match, or an encoder tensor is missing, extra or misshapen.
+        does not match, an encoder tensor is missing, extra or misshapen, weights are not finite;
+        or `head` and `labels` do not fit the file.
     """
+    if head not in (None, *OUTPUT_HEADS):
+        raise CheckpointError(f"head is {head!r}; expected one of {', '.join(OUTPUT_HEADS)}")
     prefix = Path(_FILE.sub("", os.fspath(prefix)))
     _check_files(prefix)
     config = BertConfig.from_json_file(_beside(prefix, "bert_config", ".json"))
     vocabulary_path = _beside(prefix, "vocab", ".txt")
     vocabulary = list(load_vocabulary(vocabulary_path))
-    params = _read_params(prefix, config)
+    params = _read_params(prefix, config, with_outputs=head is not None)
     check_vocabulary(vocabulary_path, vocabulary, config.vocab_size)
-    labels = None
-    if "classifier" in params:
-        labels = [f"LABEL_{i}" for i in range(len(params["classifier"]["bias"]))]
+    if head is not None:
+        params, labels = _with_labels(prefix, params, head, labels)
     lowercase = not casing_from_vocabulary(vocabulary)
     return Checkpoint(config, params, vocabulary, lowercase, labels, str(prefix))
+
+
+def _with_labels(
+    prefix: Path, params: Params, head: str, labels: Sequence[str] | None
+) -> tuple[Params, list[str]]:
+    """The parameters with those outputs that have a label of ours, and these labels."""
+    if "classifier" not in params:
+        raise CheckpointError(
+            f"{at(prefix)}: no output_weights, so it has no head for {head}; expected a checkpoint "
+            "that run_ner.py, run_re.py or run_classifier.py saved"
+        )
+    kernel, bias = params["classifier"]["kernel"], params["classifier"]["bias"]
+    kept = _labelled_outputs(prefix, head, len(bias), list(labels or ()))
+    own = {"kernel": kernel[:, list(kept.values())], "bias": bias[list(kept.values())]}
+    # run_ner.py saves a pooler, too, that nothing was computed from.
+    others = {name: group for name, group in params.items() if head != "ner" or name != "pooler"}
+    logger.info(
+        "%s: output_weights read as a head for %s: %s",
+        prefix,
+        head,
+        ", ".join(f"{label} from output {index}" for label, index in kept.items()),
+    )
+    return {**others, "classifier": own}, list(kept)
+
+
+def _labelled_outputs(prefix: Path, head: str, outputs: int, labels: list[str]) -> dict[str, int]:
+    """The outputs to keep, by label."""
+    if head == "classification":
+        labels = labels or [f"LABEL_{i}" for i in range(outputs)]
+    elif outputs == len(NER_LABELS) and len(labels) in (0, 3):
+        by_kind = {label.partition("-")[0]: label for label in labels or ("B", "I", "O")}
+        if by_kind.keys() != {"B", "I", "O"}:
+            raise CheckpointError(
+                f"{at(prefix)}: labels {', '.join(labels)} for the outputs {', '.join(NER_LABELS)} "
+                "of run_ner.py; expected one each for B, I and O, such as B-Disease,I-Disease,O"
+            )
+        return {label: NER_LABELS.index(kind) for kind, label in by_kind.items()}
+    if len(labels) != outputs or len(set(labels)) < len(labels):
+        raise CheckpointError(
+            f"{at(prefix)}: {len(labels)} labels ({listed(labels) or 'none'}) for {outputs} "
+            "outputs; give as many, each once, in the order of training (--labels)"
+        )
+    tags = {label: i for i, label in enumerate(labels)}
+    if head == "ner":
+        tags = {label: i for label, i in tags.items() if label != "X" and label[:1] != "["}
+        if "O" not in tags or any(not re.fullmatch(r"O|[BIES](-.+)?", tag) for tag in tags):
+            raise CheckpointError(
+                f"{at(prefix)}: labels {', '.join(tags)}; expected O and tags that begin with B-, "
+                "I-, E- or S- (and X or names in brackets, which are left out)"
+            )
+    return tags
 
 
 def _check_files(prefix: Path) -> None:
@@ -111,7 +188,7 @@ def _beside(prefix: Path, stem: str, suffix: str) -> Path:
     return alike[0]
 
 
-def _read_params(prefix: Path, config: BertConfig) -> Params:
+def _read_params(prefix: Path, config: BertConfig, with_outputs: bool) -> Params:
     try:
         import tensorflow as tf
     except ImportError as error:
@@ -122,23 +199,25 @@ def _read_params(prefix: Path, config: BertConfig) -> Params:
     try:
         reader = tf.train.load_checkpoint(os.fspath(prefix))
         shapes = reader.get_variable_to_shape_map()
-        rows = _checked_rows(prefix, shapes, config)
-        tensors = {place.name: _read(reader, name) for name, place in rows.items()}
+        rows = _checked_rows(prefix, shapes, config, with_outputs)
+        values = {name: float32(reader.get_tensor(name)) for name in rows}
     except (tf.errors.OpError, RuntimeError, ValueError, LookupError) as error:
         size = sum(path.stat().st_size for path in prefix.parent.glob(f"{prefix.name}.data-*"))
         raise CheckpointError(
             f"{at(prefix)}: TensorFlow cannot read it, with {size:,} bytes of data "
             f"({' '.join(str(error).split())}); copy or download it again"
         ) from error
+    check_values(prefix, values)
+    tensors = {
+        place.name: values[name].T if name.endswith("/kernel") else values[name]
+        for name, place in rows.items()
+    }
     return layout.to_params(tensors, config, layout.present(config, tensors))
 
 
-def _read(reader: Any, name: str) -> np.ndarray:
-    tensor = reader.get_tensor(name)
-    return tensor.T if name.endswith("/kernel") else tensor
-
-
-def _checked_rows(prefix: Path, shapes: dict[str, Shape], config: BertConfig) -> dict[str, Place]:
+def _checked_rows(
+    prefix: Path, shapes: dict[str, Shape], config: BertConfig, with_outputs: bool
+) -> dict[str, Place]:
     """The table's rows by the names that the file has for them, once all shapes agree."""
     names = {name: shape for name, shape in shapes.items() if not _OPTIMIZER.search(name)}
     scopes = [name.removesuffix(_WORDS) for name in names if name.endswith(_WORDS)]
@@ -148,7 +227,17 @@ def _checked_rows(prefix: Path, shapes: dict[str, Shape], config: BertConfig) ->
             f"{_WORDS}; found {len(scopes)} such among {listed(names)}"
         )
     (scope,) = scopes
-    num_labels = names.get("output_bias", [0])[0]
+    outputs = [name for name in ("output_weights", "output_bias") if name in names]
+    if outputs and not with_outputs:
+        logger.warning(
+            "%s: left out %s: the head of run_ner.py or of run_classifier.py (run_re.py); the file "
+            "does not say which, nor its labels. biobert convert --head ner|classification "
+            "--labels ... keeps it",
+            prefix,
+            " and ".join(f"{name} {list(names[name])}" for name in outputs),
+        )
+        names = {name: shape for name, shape in names.items() if name not in outputs}
+    num_labels = next(iter(names.get("output_bias", ())), 0)
     table = [
         place
         for group in ("encoder", *layout.HEADS)

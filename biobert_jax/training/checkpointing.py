@@ -4,10 +4,12 @@ Each checkpoint holds the training state, the position in the data, and the task
 takes to use the model without the data it was trained on.
 """
 
-import json
+import contextlib
 import logging
+import threading
 import traceback
-from collections.abc import Mapping
+import weakref
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +23,19 @@ from orbax.checkpoint.checkpoint_managers import (
 )
 
 from biobert_jax.cluster.job import is_communication_error
-from biobert_jax.errors import CheckpointError, TrainingError
+from biobert_jax.errors import CheckpointError, TrainingError, UserError
+from biobert_jax.files import writing
+from biobert_jax.training.checksums import write_checksums
+from biobert_jax.training.lock import WorkdirLock
+from biobert_jax.training.saved import (
+    FOLDER,
+    check_files,
+    finished_steps,
+    first_line,
+    reading,
+)
 from biobert_jax.training.step import TrainState
 
-FOLDER = "checkpoints"
 SELECTED_BY = "score"
 
 logger = logging.getLogger(__name__)
@@ -51,7 +62,10 @@ def _not_reported_elsewhere(record: logging.LogRecord) -> bool:
 
 
 class Checkpoints:
-    """The checkpoints of one workdir."""
+    """The checkpoints of one workdir, for the run that writes them; one process at a time.
+
+    Files of a complete checkpoint get checksums, in the background; they are checked on restoring.
+    """
 
     def __init__(
         self,
@@ -61,13 +75,18 @@ class Checkpoints:
         keep_steps: tuple[int, ...] = (),
         asynchronous: bool = True,
     ):
-        """Opens or creates the folder.
+        """Opens or creates the folder, and locks the workdir until `close`.
 
         Args:
           workdir: the run's folder.
           keep_last, keep_best: how many of the newest and of the best-scoring ones to keep.
-          keep_steps: steps to keep for ever.
-          asynchronous: write in the background while training goes on.
+          keep_steps: steps to keep permanently.
+          asynchronous: write in the background while training continues.
+
+        Raises:
+          TrainingError: another process uses the workdir.
+          WriteError: the folder cannot be written to.
+          CheckpointError: what is in it cannot be read.
         """
         policies = [LatestN(n=max(1, keep_last)), CustomSteps(keep_steps)]
         if keep_best:
@@ -80,15 +99,34 @@ class Checkpoints:
             )
         self._path = workdir.absolute() / FOLDER
         self._saving: int | None = None
-        self._manager = ocp.CheckpointManager(
-            self._path,
-            options=ocp.CheckpointManagerOptions(
-                preservation_policy=AnyPreservationPolicy(policies),
-                best_fn=lambda metrics: metrics[SELECTED_BY],
-                enable_async_checkpointing=asynchronous,
-                cleanup_tmp_directories=True,
-            ),
-        )
+        self._checksums: threading.Thread | None = None
+        self._release = lambda: None
+        if jax.process_index() == 0:
+            with writing(workdir):
+                workdir.mkdir(parents=True, exist_ok=True)
+            # Without `close` (an error on the way), when nobody uses this any more.
+            self._release = weakref.finalize(self, WorkdirLock(workdir).release)
+        try:
+            with writing(self._path):
+                self._manager = ocp.CheckpointManager(
+                    self._path,
+                    options=ocp.CheckpointManagerOptions(
+                        preservation_policy=AnyPreservationPolicy(policies),
+                        best_fn=lambda metrics: metrics[SELECTED_BY],
+                        enable_async_checkpointing=asynchronous,
+                        cleanup_tmp_directories=True,  # nobody else's: the workdir is locked
+                    ),
+                )
+                for step in self._manager.all_steps():
+                    _check_score(step, self._manager.metrics(step))
+        except Exception as error:
+            self._release()
+            if isinstance(error, UserError) or is_communication_error(error):
+                raise
+            raise CheckpointError(
+                f"{self._path}: the checkpoints cannot be opened ({first_line(error)}). Move the "
+                "folder of the damaged step away, or choose another --workdir"
+            ) from error
 
     def save(
         self,
@@ -97,7 +135,7 @@ class Checkpoints:
         card: Mapping[str, Any],
         score: float | None = None,
     ) -> None:
-        """Saves a step once; a step that is there already stays as it is.
+        """Saves a step once; a step that was saved before stays as it is.
 
         Raises:
           TrainingError: this or an earlier, asynchronous save failed; those before it remain.
@@ -107,7 +145,7 @@ class Checkpoints:
             return
         self.wait()
         self._saving = step
-        try:
+        with self._failing():
             self._manager.save(
                 step,
                 args=ocp.args.Composite(
@@ -117,10 +155,11 @@ class Checkpoints:
                 ),
                 metrics=None if score is None else {SELECTED_BY: score},
             )
-        except (OSError, ValueError, RuntimeError) as error:
-            if is_communication_error(error):
-                raise  # not the disk
-            raise self._failed(error) from error
+        if jax.process_index() == 0:
+            self._checksums = threading.Thread(
+                target=_add_checksums, args=(self._manager, self._path / str(step)), daemon=True
+            )
+            self._checksums.start()
 
     def wait(self) -> None:
         """Waits until everything is on disk.
@@ -128,22 +167,27 @@ class Checkpoints:
         Raises:
           TrainingError: an asynchronous save failed; the checkpoints before it remain.
         """
-        try:
+        with self._failing():
             self._manager.wait_until_finished()
             self._manager.check_for_errors()
-        except (OSError, ValueError, RuntimeError) as error:
+        if self._checksums is not None:
+            self._checksums.join()
+
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Turns whatever a save raises into a TrainingError, unless a process was lost."""
+        try:
+            yield
+        except Exception as error:
             if is_communication_error(error):
                 raise
-            raise self._failed(error) from error
-
-    def _failed(self, error: Exception) -> TrainingError:
-        good = self.latest()
-        return TrainingError(
-            f"{self._path}: the checkpoint of step {self._saving} could not be written "
-            f"({_first_line(error)}). "
-            + (f"The checkpoint of step {good} is whole. " if good is not None else "")
-            + "Make room or choose another --workdir, then give the same command to go on"
-        )
+            good = self.latest()
+            raise TrainingError(
+                f"{self._path}: the checkpoint of step {self._saving} could not be written "
+                f"({first_line(error)}). "
+                + (f"The checkpoint of step {good} is complete. " if good is not None else "")
+                + "Make room or choose another --workdir, then give the same command to resume"
+            ) from error
 
     def latest(self) -> int | None:
         """The newest finished checkpoint's step."""
@@ -159,81 +203,49 @@ class Checkpoints:
         """Reads a state into the shapes and shardings of `abstract`, and the position with it.
 
         Raises:
-          CheckpointError: the checkpoint is damaged.
+          CheckpointError: the checkpoint is damaged; names the file where checksums say which, and
+            the newest older step that is not.
         """
-        try:
+        if jax.process_index() == 0:
+            check_files(self._path, step)
+        with reading(self._path, step):
             restored = self._manager.restore(
                 step,
                 args=ocp.args.Composite(
                     state=ocp.args.StandardRestore(abstract), position=ocp.args.JsonRestore()
                 ),
             )
-        except (OSError, ValueError, KeyError) as error:
-            raise CheckpointError(
-                f"{self._path / str(step)}: this checkpoint cannot be read ({_first_line(error)}). "
-                "Move it away to go on from an earlier one, or from the start if there is none"
-            ) from error
-        return restored["state"], restored["position"]
+            state, position = restored["state"], restored["position"]
+            if not isinstance(position, dict):
+                raise ValueError(f"its position in the data is {type(position).__name__}")
+        return state, position
 
     def close(self) -> None:
-        """Lets go of the folder. A save that failed is told by `wait`, not here."""
+        """Closes the folder and unlocks the workdir. `wait` reports a failed save, not this."""
         try:
             self._manager.close()
-        except (OSError, ValueError, RuntimeError):
+        except Exception:
             logger.debug("a save failed before the checkpoints were closed", exc_info=True)
+        if self._checksums is not None:
+            self._checksums.join()
+        self._release()
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [repr(error)])[0][:300]
+def _check_score(step: int, metrics: Any) -> None:
+    """Raises ValueError where Orbax would fail later, on choosing which checkpoints to keep."""
+    score = metrics[SELECTED_BY] if isinstance(metrics, dict) and SELECTED_BY in metrics else None
+    if metrics is not None and not isinstance(score, int | float):
+        raise ValueError(f"step {step} has no score in {FOLDER}/{step}/metrics")
 
 
-def finished_steps(path: Path) -> list[int]:
-    """The steps whose checkpoints were completely written (others have a suffix)."""
-    if not path.is_dir():
-        return []
-    return sorted(int(child.name) for child in path.iterdir() if child.name.isdigit())
-
-
-def read_card(workdir: Path, step: int | None = None) -> tuple[dict[str, Any], Any, int]:
-    """Reads the model of a run, without knowing its task.
-
-    Args:
-      workdir: the run's folder.
-      step: which checkpoint; the one that `results.json` names as used, else the newest.
-
-    Returns:
-      The card, the parameters as numpy arrays, and the step.
-
-    Raises:
-      CheckpointError: the workdir has no finished checkpoint, lacks this one, or is that of trials.
-    """
-    path = workdir.absolute() / FOLDER
-    steps = finished_steps(path)
-    if step is None and (workdir / "results.json").is_file():
-        step = json.loads((workdir / "results.json").read_text()).get("step")
-    step = step if step is not None else max(steps, default=None)
-    if step not in steps:
-        raise CheckpointError(
-            f"{path}: no finished checkpoint{'' if step is None else f' of step {step}'}; "
-            f"found {steps or 'none'}. Train again, or name another workdir"
-        )
-    logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax misses files that it does not need
-    with ocp.CheckpointManager(path, item_names=("state", "card")) as manager:
-        card = manager.restore(step, args=ocp.args.Composite(card=ocp.args.JsonRestore()))["card"]
-    if "trials" in card:
-        raise CheckpointError(
-            f"{workdir}: holds {len(card['trials'])} trials, not a model; name the folder of one, "
-            f"such as {workdir / card['trials'][0]}"
-        )
-    here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
-        folder = path / str(step) / "state"
-        # The optimiser's moments are twice as large as the parameters, and stay on disk.
-        wanted = {"params": checkpointer.metadata(folder).item_metadata.tree["params"]}
-        arguments = ocp.args.PyTreeRestore(
-            item=wanted,
-            restore_args=jax.tree.map(lambda _: ocp.ArrayRestoreArgs(sharding=here), wanted),
-            partial_restore=True,
-        )
-        state = checkpointer.restore(folder, args=arguments)
-    return card, jax.device_get(state["params"]), step
+def _add_checksums(manager: ocp.CheckpointManager, folder: Path) -> None:
+    """Waits for a save to end, and lists its files."""
+    try:
+        manager.wait_until_finished()
+    except Exception:  # raised again where the save is waited for
+        return
+    try:
+        if folder.is_dir():
+            write_checksums(folder)
+    except UserError as error:
+        logger.warning("%s: saved, but without checksums (%s)", folder, error)

@@ -1,34 +1,58 @@
 """The folder of a run: which config it belongs to, and on what it ran."""
 
-import contextlib
+import functools
 import importlib.metadata
 import json
+import logging
 import os
 import platform
 import re
+import reprlib
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 import ml_collections
 
-from biobert_jax.errors import TrainingError
+from biobert_jax.errors import DataError, TrainingError
+from biobert_jax.files import read_json, write_json, writing
+from biobert_jax.training.lock import WorkdirLock
 
-MAY_CHANGE = ("log_every", "checkpoint", "loader", "distributed", "mesh", "search_space")
-"""Parts of a config that change nothing about the result: a run may go on with other values."""
+logger = logging.getLogger(__name__)
+
+MAY_CHANGE = (
+    "log_every",
+    "checkpoint",
+    "loader",
+    "profile",
+    "distributed",
+    "mesh",
+    "search_space",
+    "compute.dtype",
+    "compute.attention",
+    "compute.remat",
+    "compute.unroll",
+    "train.micro_batch",
+)
+"""Settings that a run may resume with other values of: they change nothing about the result but for
+rounding. `compute.dropout` is none: other generators draw other masks."""
+
+_LOGS = (".log", ".out", ".err")
 
 
 def prepare(workdir: Path, config: ml_collections.ConfigDict) -> None:
-    """Creates a run's folder, or checks that it is this config's.
+    """Creates a run's folder, or checks that it is this config's and notes that it is resumed.
 
-    Process 0 creates it; the others wait for it for `distributed.connect_timeout` seconds.
+    Process 0 creates it; the others wait for it for `distributed.connect_timeout` seconds. What the
+    run resumes with, settings of `MAY_CHANGE` and versions, is logged and added to
+    environment.json, which has an entry for each start.
 
     Raises:
-      TrainingError: the folder belongs to another config (names what differs), or it cannot be
-        written; it is an address; it is not one folder for all processes.
+      TrainingError: the folder belongs to another config (names what differs), to another process
+        or to nobody known; it is an address; it is not one folder for all processes.
+      WriteError: it cannot be written.
     """
     if re.match(r"[a-z][a-z0-9]+:/", str(workdir)):
         raise TrainingError(
@@ -39,30 +63,84 @@ def prepare(workdir: Path, config: ml_collections.ConfigDict) -> None:
     ours = json.loads(config.to_json_best_effort())
     if jax.process_index() != 0:
         _wait_for(path, config.get("distributed", {}).get("connect_timeout", 300))
-    if path.is_file():
-        try:
-            theirs = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise TrainingError(
-                f"{path}: not the config of a run ({error}). Choose another --workdir"
-            ) from error
-        # A setting that an older version did not know is the same run where it is off.
-        differing = [
-            f"{name} is {there!r} there and {here!r} here"
-            for name, there, here in _differences(theirs, ours)
-            if name.split(".")[0] not in MAY_CHANGE and not (there is None and not here)
-        ]
-        if differing:
-            raise TrainingError(
-                f"{path}: this workdir belongs to another config: {'; '.join(differing[:5])}"
-                f"{f' and {len(differing) - 5} more' if len(differing) > 5 else ''}. "
-                "Choose another --workdir, or repeat its config to resume it"
-            )
+        _compare(path, ours)
         return
+    if not path.is_file():
+        _check_unused(workdir)
     with writing(workdir):
         workdir.mkdir(parents=True, exist_ok=True)
-    write_json(path, ours)
-    write_json(workdir / "environment.json", environment())
+    lock = WorkdirLock(workdir)
+    try:
+        if path.is_file():
+            changed = _compare(path, ours)
+            for name, (before, now) in changed.items():
+                logger.info("%s: resumed with %s %r instead of %r", workdir, name, now, before)
+            _add_environment(workdir / "environment.json", changed)
+        else:
+            _add_environment(workdir / "environment.json", {})
+            write_json(path, ours)
+    finally:
+        lock.release()
+
+
+def _check_unused(workdir: Path) -> None:
+    """Refuses a folder that no run made and that holds something."""
+    with writing(workdir):
+        found = sorted(os.listdir(workdir)) if workdir.exists() else []
+    # Hidden files are those of file systems and desktops, and our own unfinished ones. Output is
+    # often redirected into the folder before the run creates anything.
+    ours = ("environment.json", "lost+found")
+    strange = [n for n in found if n[0] != "." and n not in ours and not n.endswith(_LOGS)]
+    if strange:
+        shown = ", ".join(strange[:5]) + (f" and {len(strange) - 5} more" * (len(strange) > 5))
+        raise TrainingError(
+            f"{workdir}: not the folder of a run: it has no config.json, but holds {shown}. A run "
+            "could overwrite that; name a new or empty folder as --workdir"
+        )
+
+
+def _compare(path: Path, ours: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Checks a config.json; returns what differs and may, by name: the value there, and here."""
+    try:
+        theirs = read_json(path)
+    except DataError as error:
+        raise TrainingError(f"{error}. Or choose another --workdir") from error
+    if not isinstance(theirs, dict):
+        raise TrainingError(
+            f"{path}: not the config of a run, but a {type(theirs).__name__}. Choose another "
+            "--workdir"
+        )
+    differing, changed = [], {}
+    for name, there, here in _differences(theirs, ours):
+        if any(f"{name}.".startswith(f"{one}.") for one in MAY_CHANGE):
+            changed[name] = (there, here)
+        elif there is not None or here:
+            # A setting that an older version did not know is the same run where it is off.
+            differing.append(f"{name} is {reprlib.repr(there)} there and {reprlib.repr(here)} here")
+    if differing:
+        raise TrainingError(
+            f"{path}: this workdir belongs to another config: {'; '.join(differing[:5])}"
+            f"{f' and {len(differing) - 5} more' if len(differing) > 5 else ''}. "
+            "Choose another --workdir, or repeat its config to resume it"
+        )
+    return changed
+
+
+def _add_environment(path: Path, changed: dict[str, tuple[Any, Any]]) -> None:
+    """Appends this start to the list in environment.json."""
+    starts: Any = []
+    if path.is_file():
+        try:
+            starts = read_json(path)
+        except DataError as error:
+            raise TrainingError(
+                f"{error}. Or remove it: it only records on what the run ran"
+            ) from error
+        starts = starts if isinstance(starts, list) else [starts]  # older: the first start alone
+    this = {"started": time.strftime("%Y-%m-%d %H:%M:%S%z"), **environment()}
+    if changed:
+        this["changed"] = {name: list(values) for name, values in changed.items()}
+    write_json(path, [*starts, this])
 
 
 def _wait_for(path: Path, seconds: float) -> None:
@@ -91,6 +169,7 @@ def _differences(there: Any, here: Any, name: str = "") -> list[tuple[str, Any, 
     return [] if there == here else [(name, there, here)]
 
 
+@functools.cache
 def environment() -> dict[str, Any]:
     """Versions, devices and commit."""
     names = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "tokenizers")
@@ -120,27 +199,3 @@ def commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip() or None
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Writes a file that is either the old one or the whole new one.
-
-    Raises:
-      TrainingError: it could not be written.
-    """
-    temporary = path.with_name(path.name + ".tmp")
-    with writing(path):
-        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-        temporary.replace(path)
-
-
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turns a full disk, a quota or a missing permission within the block into a TrainingError."""
-    try:
-        yield
-    except OSError as error:
-        raise TrainingError(
-            f"{path}: could not be written ({error.strerror or error}). Make room or choose "
-            "another --workdir, then give the same command to go on"
-        ) from error

@@ -58,7 +58,7 @@ def test_no_step_ends():
 
 def test_nobody_is_behind():
     message, _ = at(progressed=99.0, reports=WELL.reports | {0: Report("a", 9, 42)})
-    assert "at step 42. All processes are there. This job ends" in message
+    assert "at step 42. All processes are running. This job ends" in message
 
 
 def test_a_process_that_has_not_begun_is_the_furthest_behind():

@@ -56,8 +56,6 @@ def test_other_files_than_expected_are_refused(archive, tmp_path, monkeypatch):
 def test_a_failed_download_says_which_file_to_put_where(tmp_path, monkeypatch):
     monkeypatch.setattr(relation_builders, "URL", "http://127.0.0.1:1/REdata.zip")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    # TFDS tries again for three minutes; the test need not wait for that.
-    monkeypatch.setattr("urllib3.util.retry.Retry.sleep", lambda *args: None)
     by_hand = tmp_path / "downloads" / "manual" / "REdata.zip"
     with pytest.raises(DataError, match=f"Put a copy at {by_hand}"):
         load_fold("gad", 1, data_dir=tmp_path)

@@ -6,10 +6,16 @@ import pytest
 import requests
 import tensorflow_datasets as tfds
 
+from biobert_jax.datasets import squad_download
 from biobert_jax.datasets.qa import load_splits
 from biobert_jax.datasets.squad import Answer
 from biobert_jax.datasets.squad_download import load_squad
 from biobert_jax.errors import DataError
+
+
+@pytest.fixture
+def online(monkeypatch):
+    monkeypatch.setattr(squad_download, "check_connection", lambda *arguments: None)
 
 
 def write(path, name):
@@ -21,7 +27,7 @@ def write(path, name):
     return str(path)
 
 
-def test_questions_come_through_tfds_unchanged(tmp_path, monkeypatch):
+def test_questions_come_through_tfds_unchanged(tmp_path, monkeypatch, online):
     def extract(self, urls):
         return {key: write(tmp_path / f"{key}.json", key) for key in urls}
 
@@ -37,7 +43,7 @@ def test_questions_come_through_tfds_unchanged(tmp_path, monkeypatch):
         assert question.title == "Corolol"
 
 
-def test_a_failed_download_says_what_to_do(tmp_path, monkeypatch):
+def test_a_failed_download_says_what_to_do(tmp_path, monkeypatch, online):
     def refuse(self, urls):
         raise requests.ConnectionError("no route")
 

@@ -96,7 +96,7 @@ def test_no_space_left_while_saving(start, run, uninterrupted, tmp_path):
     [message] = [line for line in log.splitlines() if line.startswith("error: ")]
     assert str(tmp_path / "run" / "checkpoints") in message
     assert "could not be written" in message
-    assert "The checkpoint of step 5 is whole" in message
+    assert "The checkpoint of step 5 is complete" in message
     assert "Make room" in message
     run(tmp_path / "run")
     assert_same(tmp_path / "run", uninterrupted)

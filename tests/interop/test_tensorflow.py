@@ -6,8 +6,10 @@ import sys
 import numpy as np
 import pytest
 
+from biobert_jax import cli
 from biobert_jax.errors import CheckpointError
 from biobert_jax.interop import layout
+from biobert_jax.interop.huggingface import read_huggingface, write_huggingface
 from biobert_jax.interop.tensorflow import is_prefix, prefixes_in, read_tensorflow
 
 # Google's names (modeling.py, run_pretraining.py) written out, with the published name of each;
@@ -123,13 +125,128 @@ def test_the_name_of_a_file_does_for_its_prefix(save, only, suffix):
     assert_same(read_tensorflow(f"{prefix}{suffix}").params, only("encoder").params)
 
 
-@pytest.mark.parametrize("head", ["classifier", "span"])
-def test_fine_tuned_heads(save, only, head):
-    """As run_ner.py, run_classifier.py and run_squad.py save them: the labels are not known."""
-    published = only("encoder", "pooler", head)
-    read = read_tensorflow(save(variables(published)))
+def test_the_head_of_run_squad(save, only):
+    published = only("encoder", "pooler", "span")
+    assert_same(read_tensorflow(save(variables(published))).params, published.params)
+
+
+def test_a_head_that_is_not_named_is_left_out(save, only, caplog):
+    """run_ner.py and run_classifier.py save the same variables, and no labels."""
+    read = read_tensorflow(save(variables(only("encoder", "pooler", "classifier"))))
+    assert_same(read.params, only("encoder", "pooler").params)
+    assert read.labels is None
+    assert "output_weights [3, 12] and output_bias [3]" in caplog.text
+
+
+def of_run_ner(checkpoint) -> dict[str, np.ndarray]:
+    """Variables with the seven outputs of DMIS's run_ner.py: output i has the bias i."""
+    rng = np.random.default_rng(1)
+    size = checkpoint.config.hidden_size
+    return variables(checkpoint) | {
+        "output_weights": rng.normal(size=(7, size)).astype(np.float32),
+        "output_bias": np.arange(7, dtype=np.float32),
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "labels", "outputs"),
+    [
+        (None, ["B", "I", "O"], [1, 2, 3]),
+        (["O", "B-Disease", "I-Disease"], ["O", "B-Disease", "I-Disease"], [3, 1, 2]),
+        (
+            ["[PAD]", "B-Gene", "I-Gene", "O", "X", "[CLS]", "[SEP]"],
+            ["B-Gene", "I-Gene", "O"],
+            None,
+        ),
+    ],
+)
+def test_a_head_for_ner(save, only, given, labels, outputs):
+    values = of_run_ner(only("encoder", "pooler"))
+    read = read_tensorflow(save(values), "ner", given)
+    assert read.params.keys() == {"encoder", "classifier"}  # no pooler: a token classifier
+    assert sorted(read.labels) == sorted(labels)
+    bias = dict(zip(read.labels, read.params["classifier"]["bias"], strict=True))
+    assert bias == {label: float("BIO".index(label[0]) + 1) for label in labels}
+    for label, column in zip(read.labels, read.params["classifier"]["kernel"].T, strict=True):
+        np.testing.assert_array_equal(column, values["output_weights"][int(bias[label])])
+
+
+def test_a_head_for_ner_with_other_outputs(save, only):
+    """As Google's scripts would save it with an own list of labels."""
+    published = only("encoder", "pooler", "classifier")
+    read = read_tensorflow(save(variables(published)), "ner", ["O", "B-x", "I-x"])
+    assert read.labels == ["O", "B-x", "I-x"]
+    assert_same(read.params, only("encoder", "classifier").params)
+
+
+def test_a_head_for_ner_exports_as_a_token_classifier(save, only, tmp_path):
+    read = read_tensorflow(save(of_run_ner(only("encoder", "pooler"))), "ner")
+    folder = tmp_path / "exported"
+    write_huggingface(
+        folder, read.config, read.params, read.vocabulary, read.lowercase, read.labels
+    )
+    assert json.loads((folder / "config.json").read_text())["architectures"] == [
+        "BertForTokenClassification"
+    ]
+    assert read_huggingface(folder).labels == read.labels
+
+
+@pytest.mark.parametrize("labels", [None, ["no", "yes", "maybe"]])
+def test_a_head_for_classification(save, only, labels):
+    published = only("encoder", "pooler", "classifier")
+    read = read_tensorflow(save(variables(published)), "classification", labels)
     assert_same(read.params, published.params)
-    assert read.labels == (["LABEL_0", "LABEL_1", "LABEL_2"] if head == "classifier" else None)
+    assert read.labels == (labels or ["LABEL_0", "LABEL_1", "LABEL_2"])
+
+
+@pytest.mark.parametrize(
+    ("make", "head", "labels", "words"),
+    [
+        (variables, "sequence", None, "expected one of ner, classification"),
+        (variables, "ner", None, "0 labels (none) for 3 outputs"),
+        (variables, "ner", ["O", "B", "B"], "3 labels (O, B, B) for 3 outputs"),
+        (variables, "ner", ["no", "yes", "maybe"], "expected O and tags that begin with B-"),
+        (variables, "classification", ["no", "yes"], "2 labels (no, yes) for 3 outputs"),
+        (of_run_ner, "ner", ["B", "I", "E"], "one each for B, I and O"),
+        (of_run_ner, "ner", ["B", "I"], "2 labels (B, I) for 7 outputs"),
+    ],
+)
+def test_labels_that_do_not_fit(save, only, make, head, labels, words):
+    prefix = save(make(only("encoder", "pooler", "classifier")))
+    with pytest.raises(CheckpointError) as caught:
+        read_tensorflow(prefix, head, labels)
+    assert words in str(caught.value)
+
+
+def test_convert_takes_head_and_labels(save, only, tmp_path):
+    prefix = save(of_run_ner(only("encoder", "pooler")))
+    folder = tmp_path / "exported"
+    arguments = ["convert", "--from", str(prefix), "--to", str(folder)]
+    cli.main([*arguments, "--head", "ner", "--labels", "B-Disease,I-Disease,O"])
+    assert set(read_huggingface(folder).labels) == {"B-Disease", "I-Disease", "O"}
+
+
+def test_a_head_that_is_not_there(save, only):
+    with pytest.raises(CheckpointError, match="no output_weights"):
+        read_tensorflow(save(variables(only("encoder", "pooler"))), "ner")
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "words"),
+    [
+        (QUERY, lambda a: np.where(a == a[0, 0], np.nan, a), "1 of 144 values are NaN or infinite"),
+        (MLP, lambda a: a * np.float32(np.inf), "240 of 240 values are NaN"),
+        (QUERY, lambda a: a.astype(np.int64), "type int64"),
+        (QUERY, lambda a: a > 0, "type bool"),
+        (QUERY, lambda a: a.astype(np.complex64), "type complex64"),
+        (QUERY, lambda a: a.astype(np.float64) + 1e300, "144 of 144 values are NaN or infinite"),
+    ],
+)
+def test_values_that_are_no_weights(save, only, name, make, words):
+    values = variables(only("encoder"))
+    with pytest.raises(CheckpointError) as caught:
+        read_tensorflow(save(values | {name: make(values[name])}))
+    assert f"{name} ({words}" in str(caught.value)
 
 
 @pytest.mark.parametrize(

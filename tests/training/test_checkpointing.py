@@ -1,14 +1,18 @@
 """Which checkpoints stay, and what comes back from them."""
 
 import json
+import os
+import random
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from biobert_jax.errors import CheckpointError, TrainingError
-from biobert_jax.training.checkpointing import Checkpoints, finished_steps, read_card
+from biobert_jax.errors import CheckpointError, TrainingError, UserError, WriteError
+from biobert_jax.training.checkpointing import Checkpoints
+from biobert_jax.training.saved import finished_steps, read_card
 from biobert_jax.training.step import TrainState
 
 CARD = {"task": "ner", "labels": ["O", "B-Gene"], "lowercase": False}
@@ -120,7 +124,9 @@ def test_a_damaged_checkpoint_is_named(tmp_path, abstract):
     for file in (tmp_path / "checkpoints" / "4" / "state").rglob("*"):
         if file.is_file():
             file.write_bytes(b"")
-    with pytest.raises(CheckpointError, match=r"checkpoints/4: this checkpoint cannot be read"):
+    with pytest.raises(
+        CheckpointError, match=r"checkpoints/4/state/.*: damaged since it was saved"
+    ):
         checkpoints.restore(4, abstract)
     checkpoints.close()
 
@@ -139,7 +145,7 @@ def test_a_save_that_fails_names_the_one_that_is_whole(tmp_path, monkeypatch):
     assert str(tmp_path / "checkpoints") in message
     assert "step 8 could not be written" in message
     assert "No space left" in message
-    assert "The checkpoint of step 4 is whole" in message
+    assert "The checkpoint of step 4 is complete" in message
     assert "\n" not in message
     checkpoints.close()
 
@@ -164,3 +170,159 @@ def test_read_card_says_what_there_is(tmp_path):
     checkpoints.close()
     with pytest.raises(CheckpointError, match=r"no finished checkpoint of step 5; found \[4\]"):
         read_card(tmp_path, step=5)
+
+
+def files_of(folder) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def test_every_file_of_a_checkpoint_has_a_checksum(tmp_path):
+    """In the form that sha256sum checks."""
+    save_all(checkpoints := Checkpoints(tmp_path), {4: 50.0})
+    checkpoints.close()
+    folder = tmp_path / "checkpoints" / "4"
+    listed = [line.split("  ") for line in (folder / "SHA256SUMS").read_text().splitlines()]
+    assert [name for _, name in listed] == [
+        str(path.relative_to(folder)) for path in files_of(folder) if path.name != "SHA256SUMS"
+    ]
+    assert {len(bytes.fromhex(digest)) for digest, _ in listed} == {32}
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["with checksums", "without"])
+def test_one_flipped_bit_is_noticed_or_does_no_harm(tmp_path, abstract, older):
+    """24 bits at random places; without checksums, as an older version saved, many go unnoticed."""
+    seed = int(os.environ.get("TEST_SEED", random.randrange(1 << 30)))
+    print(f"TEST_SEED={seed} repeats this")
+    rng = random.Random(seed)
+    kernel = np.random.default_rng(seed).normal(size=(20, 30)).astype(np.float32)
+    saved = state_at(4).replace(params={"layer": {"kernel": jnp.array(kernel)}})
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(saved, position_at(4), CARD)
+    checkpoints.close()
+    folder = tmp_path / "checkpoints" / "4"
+    files = [path for path in files_of(folder) if path.name != "SHA256SUMS" or not older]
+    if older:
+        (folder / "SHA256SUMS").unlink()
+    unnoticed, messages = 0, []
+    for _ in range(24):
+        # A byte of all files together, so that large ones are hit more often.
+        place = rng.randrange(sum(path.stat().st_size for path in files))
+        for path in files:
+            if place < path.stat().st_size:
+                break
+            place -= path.stat().st_size
+        good = path.read_bytes()
+        path.write_bytes(flipped(good, place, rng.randrange(8)))
+        try:
+            card, params, _ = read_card(tmp_path)
+            same = np.array_equal(params["layer"]["kernel"], kernel)
+            unnoticed += not (same and card == CARD)
+        except CheckpointError as error:
+            messages.append(str(error))
+        path.write_bytes(good)
+    assert all(str(tmp_path) in message and "\n" not in message for message in messages)
+    assert older or unnoticed == 0
+    assert read_card(tmp_path)[2] == 4
+
+
+def flipped(data: bytes, place: int, bit: int) -> bytes:
+    return data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :]
+
+
+def test_a_flipped_bit_is_noticed_on_resuming_and_a_good_step_named(tmp_path, abstract):
+    save_all(checkpoints := Checkpoints(tmp_path, keep_last=3), {4: None, 8: None, 12: None})
+    for step in (8, 12):
+        [data, *_] = (tmp_path / "checkpoints" / str(step) / "state").rglob("process_0")
+        data.write_bytes(flipped(data.read_bytes(), 100, 3))
+    with pytest.raises(CheckpointError) as raised:
+        checkpoints.restore(12, abstract)
+    message = str(raised.value)
+    assert message.startswith(f"{data}: found sha256 ")
+    folder = tmp_path / "checkpoints" / "12"
+    assert f"Move {folder} away to use the checkpoint of step 4 instead" in message
+    assert int(checkpoints.restore(4, abstract)[0].step) == 4
+    checkpoints.close()
+
+
+def test_without_checksums_it_is_read_and_said_so(tmp_path, abstract, caplog):
+    save_all(checkpoints := Checkpoints(tmp_path), {4: None})
+    (tmp_path / "checkpoints" / "4" / "SHA256SUMS").unlink()
+    with caplog.at_level("INFO", "biobert_jax"):
+        assert int(checkpoints.restore(4, abstract)[0].step) == 4
+        assert read_card(tmp_path)[2] == 4
+    checkpoints.close()
+    assert caplog.text.count("saved without checksums; not checked") == 2
+
+
+def test_checksums_that_cannot_be_written_do_not_end_the_run(tmp_path, monkeypatch, caplog):
+    def full(folder):
+        raise WriteError(f"{folder}: no space")
+
+    monkeypatch.setattr("biobert_jax.training.checkpointing.write_checksums", full)
+    save_all(checkpoints := Checkpoints(tmp_path), {4: None})
+    checkpoints.close()
+    assert "saved, but without checksums" in caplog.text
+    assert read_card(tmp_path)[2] == 4
+
+
+@pytest.mark.parametrize(
+    "error", [TypeError("what"), AssertionError(), KeyError("x"), OSError(5, "?")]
+)
+def test_whatever_orbax_raises_is_one_line(tmp_path, abstract, monkeypatch, error):
+    save_all(checkpoints := Checkpoints(tmp_path), {4: None})
+
+    def fails(*args, **kwargs):
+        raise error
+
+    for method, call in (
+        ("restore", lambda: checkpoints.restore(4, abstract)),
+        ("save", lambda: checkpoints.save(state_at(5), position_at(5), CARD)),
+    ):
+        monkeypatch.setattr(checkpoints._manager, method, fails)
+        with pytest.raises(UserError) as raised:
+            call()
+        assert str(tmp_path) in str(raised.value)
+        assert "\n" not in str(raised.value)
+    checkpoints.close()
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), ValueError("RESOURCE_EXHAUSTED: Out of memory"), KeyboardInterrupt()]
+)
+def test_what_is_not_the_checkpoints_fault_is_not_blamed_on_it(
+    tmp_path, abstract, monkeypatch, error
+):
+    save_all(checkpoints := Checkpoints(tmp_path), {4: None})
+
+    def fails(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(checkpoints._manager, "restore", fails)
+    with pytest.raises(type(error)):
+        checkpoints.restore(4, abstract)
+    checkpoints.close()
+
+
+def test_a_read_only_workdir_can_be_read(tmp_path):
+    save_all(checkpoints := Checkpoints(tmp_path), {4: None})
+    checkpoints.close()
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    read_card(tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_an_unfinished_save_of_another_process_stays(tmp_path, monkeypatch):
+    save_all(checkpoints := Checkpoints(tmp_path), {4: None})
+    checkpoints.close()
+    unfinished = tmp_path / "checkpoints" / "8.orbax-checkpoint-tmp"
+    unfinished.mkdir()
+
+    def held(*args):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("biobert_jax.training.lock.fcntl.flock", held)
+        with pytest.raises(TrainingError, match="in use by"):
+            Checkpoints(tmp_path)
+        read_card(tmp_path)
+    assert unfinished.is_dir()

@@ -1,6 +1,10 @@
 """The folder of a run belongs to one config."""
 
+import errno
 import json
+import os
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,8 +12,12 @@ from pathlib import Path
 import ml_collections
 import pytest
 
-from biobert_jax.errors import TrainingError
-from biobert_jax.training.workdir import environment, prepare, write_json
+from biobert_jax.errors import TrainingError, UserError, WriteError
+from biobert_jax.files import write_json
+from biobert_jax.training.checkpointing import Checkpoints
+from biobert_jax.training.lock import WorkdirLock
+from biobert_jax.training.saved import read_card
+from biobert_jax.training.workdir import environment, prepare
 
 
 def config(**changes) -> ml_collections.ConfigDict:
@@ -17,7 +25,8 @@ def config(**changes) -> ml_collections.ConfigDict:
         {
             "seed": 0,
             "log_every": 10,
-            "train": {"epochs": 3, "steps": 0},
+            "train": {"epochs": 3, "steps": 0, "micro_batch": "all"},
+            "compute": {"dtype": "float32", "dropout": "hash"},
             "checkpoint": {"every": 200, "keep_steps": (5, 7)},
             "loader": {"threads": 2},
         }
@@ -29,7 +38,7 @@ def config(**changes) -> ml_collections.ConfigDict:
 def test_a_new_folder_gets_config_and_environment(tmp_path):
     prepare(tmp_path / "new" / "run", config())
     assert json.loads((tmp_path / "new/run/config.json").read_text())["train"]["epochs"] == 3
-    found = json.loads((tmp_path / "new/run/environment.json").read_text())
+    [found] = json.loads((tmp_path / "new/run/environment.json").read_text())
     assert found["packages"].keys() >= {"jax", "flax", "optax"}
     assert found["devices"]["count"] >= 1
 
@@ -55,7 +64,7 @@ def test_another_config_is_refused_and_each_difference_named(tmp_path):
 
 def test_a_run_of_an_older_version_goes_on_unless_a_new_setting_is_on(tmp_path):
     prepare(tmp_path, config())
-    newer = {"trials": {"folds": False, "seeds": ()}, "train": {"epochs": 3, "steps": 0, "new": 0}}
+    newer = {"trials": {"folds": False, "seeds": ()}, "train": {**config().train, "new": 0}}
     both = {**config().to_dict(), **newer}
     prepare(tmp_path, ml_collections.ConfigDict(both))
     both["trials"]["folds"] = True
@@ -71,21 +80,14 @@ def test_many_differences_are_counted(tmp_path):
 
 def test_a_folder_with_another_kind_of_config_is_refused(tmp_path):
     (tmp_path / "config.json").write_text("{not json")
-    with pytest.raises(TrainingError, match="not the config of a run"):
+    with pytest.raises(TrainingError, match=r"config\.json:1: "):
         prepare(tmp_path, config())
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(TrainingError, match=r"file/run: could not be written"):
+    with pytest.raises(WriteError, match=r"file/run: could not be written"):
         prepare(tmp_path / "file" / "run", config())
-
-
-def test_json_is_replaced_whole(tmp_path):
-    write_json(tmp_path / "a.json", {"x": 1})
-    with pytest.raises(TypeError):
-        write_json(tmp_path / "a.json", {"x": object()})
-    assert json.loads((tmp_path / "a.json").read_text()) == {"x": 1}
 
 
 def test_environment_is_json():
@@ -116,3 +118,128 @@ def test_other_processes_are_told_that_they_share_no_folder(tmp_path, monkeypatc
     monkeypatch.setattr("jax.process_index", lambda: 1)
     with pytest.raises(TrainingError, match=r"process 1 on .* does not see this file.*share"):
         prepare(tmp_path, config(distributed={"connect_timeout": 0.3}))
+
+
+def environments(workdir) -> list[dict]:
+    return json.loads((workdir / "environment.json").read_text())
+
+
+def test_what_a_run_is_resumed_with_is_logged_and_recorded(tmp_path, caplog):
+    prepare(tmp_path, config())
+    other = {"compute.dtype": "bfloat16", "train.micro_batch": "8"}
+    with caplog.at_level("INFO", "biobert_jax"):
+        prepare(tmp_path, config(**other))
+    assert "resumed with compute.dtype 'bfloat16' instead of 'float32'" in caplog.text
+    prepare(tmp_path, config())
+    first, second, third = environments(tmp_path)
+    assert second["changed"] == {
+        "compute.dtype": ["float32", "bfloat16"],
+        "train.micro_batch": ["all", "8"],
+    }
+    assert "changed" not in first
+    assert "changed" not in third
+    assert second["packages"] == first["packages"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"compute.dropout": "rbg"}, {"train.steps": 9}, {"seed": 1, "compute.dtype": "x"}]
+)
+def test_what_changes_the_result_may_not_change(tmp_path, change):
+    prepare(tmp_path, config())
+    with pytest.raises(TrainingError) as raised:
+        prepare(tmp_path, config(**change))
+    name = next(iter(change))
+    assert f"{name} is " in str(raised.value)
+    assert "compute.dtype" not in str(raised.value)
+    assert len(environments(tmp_path)) == 1
+
+
+def test_the_environment_of_an_older_version_becomes_the_first(tmp_path):
+    prepare(tmp_path, config())
+    (tmp_path / "environment.json").write_text('{"python": "3.9"}')
+    prepare(tmp_path, config())
+    assert [start["python"][:2] for start in environments(tmp_path)] == ["3.", "3."]
+    assert environments(tmp_path)[0] == {"python": "3.9"}
+
+
+@pytest.mark.parametrize("name", ["results.json", "thesis.tex", "checkpoints/4/x"])
+def test_a_folder_of_somebody_elses_is_not_adopted(tmp_path, name):
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text("precious")
+    with pytest.raises(TrainingError) as raised:
+        prepare(tmp_path, config())
+    assert f"{tmp_path}: " in str(raised.value)
+    assert f"holds {name.partition('/')[0]}" in str(raised.value)
+    assert [p.name for p in tmp_path.iterdir()] == [name.partition("/")[0]]
+    assert (tmp_path / name).read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "train.log", "slurm-7.out", "lost+found"])
+def test_a_folder_with_a_log_or_hidden_files_is_new(tmp_path, name):
+    (tmp_path / name).write_text("x")
+    prepare(tmp_path, config())
+    assert (tmp_path / "config.json").is_file()
+    assert (tmp_path / name).read_text() == "x"
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from biobert_jax.training.lock import WorkdirLock
+lock = WorkdirLock(Path(sys.argv[1]))
+print("locked", flush=True)
+time.sleep(1000)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that uses the workdir."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "locked\n"
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_second_process_is_refused_and_a_dead_one_is_not_in_the_way(tmp_path, holder):
+    with pytest.raises(TrainingError) as raised:
+        prepare(tmp_path, config())
+    assert str(raised.value).startswith(f"{tmp_path}: in use by process {holder.pid} on ")
+    assert not (tmp_path / "config.json").exists()
+    with pytest.raises(TrainingError, match="in use by"):
+        Checkpoints(tmp_path)
+    holder.kill()  # without a chance to clean up
+    holder.wait()
+    prepare(tmp_path, config())
+
+
+def test_another_process_may_use_it_when_the_last_of_ours_is_done(tmp_path):
+    first, second = WorkdirLock(tmp_path), WorkdirLock(tmp_path)
+    program = "from pathlib import Path; from biobert_jax.training.lock import WorkdirLock as L; "
+    program += f"L(Path({str(tmp_path)!r}))"
+    run = lambda: subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    second.release()
+    second.release()
+    assert f"in use by process {os.getpid()} on" in run().stderr
+    first.release()
+    assert run().returncode == 0
+
+
+def test_without_locks_a_warning_has_to_do(tmp_path, monkeypatch, caplog):
+    def unsupported(*args):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("biobert_jax.training.lock.fcntl.flock", unsupported)
+    prepare(tmp_path, config())
+    assert "No locks available" in caplog.text
+    lock = WorkdirLock(tmp_path)
+    assert not lock.held
+    lock.release()
+
+
+def test_reading_takes_no_lock(tmp_path, holder):
+    with pytest.raises(UserError, match="no finished checkpoint"):
+        read_card(tmp_path)
