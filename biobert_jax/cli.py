@@ -168,6 +168,12 @@ COMMANDS = (
     ),
     Command("results", "collects runs into a table", reports.declare_results, reports.results),
     Command("compare", "tells systems apart from chance", reports.declare_compare, reports.compare),
+    Command(
+        "report",
+        "the paper's tables and figures, with ours",
+        reports.declare_report,
+        reports.report,
+    ),
     Command("corpus build", "makes shards of documents", corpora.declare_build, corpora.build),
     Command("corpus stats", "counts beside the paper's", corpora.declare_stats, corpora.stats),
     Command(

@@ -73,6 +73,40 @@ def compare(args: argparse.Namespace) -> None:
     _report(problems)
 
 
+def declare_report(parser: argparse.ArgumentParser) -> None:
+    runs = f"{RUNS_HELP}; several may be named"
+    parser.add_argument("--runs", nargs="+", required=True, metavar="[NAME=]DIR", help=runs)
+    parser.add_argument("--output", required=True, metavar="DIR", help="folder of the report")
+    parser.add_argument(
+        "--baseline",
+        metavar="LABEL",
+        help="what others are compared with, as `biobert results` calls it; by default the system "
+        "with most sets",
+    )
+    parser.add_argument("--confidence", type=_share, default=0.95, help="of intervals")
+    parser.add_argument("--no-figures", action="store_true", help="needs no matplotlib")
+
+
+def report(args: argparse.Namespace) -> None:
+    """Writes the paper's tables and figures beside ours: index.html, report.md, report.tex."""
+    from biobert_jax.reports.figures import require_matplotlib
+    from biobert_jax.reports.report import make_report, write_report
+    from biobert_jax.reports.runs import find_runs
+    from biobert_jax.reports.systems import systems
+
+    if not args.no_figures:
+        require_matplotlib()  # before anything is read
+    runs, problems = find_runs(args.runs)
+    made = make_report(
+        *(systems(runs), runs, problems, args.baseline, args.confidence),
+        with_figures=not args.no_figures,
+    )
+    folder = Path(args.output)
+    write_report(made, folder)
+    _report(made.problems)
+    print(f"{folder / 'index.html'}: {len(runs)} runs", file=sys.stderr)
+
+
 def _declare_table(parser: argparse.ArgumentParser) -> None:
     from biobert_jax.reports.render import FORMATS
 

@@ -138,7 +138,8 @@ def to_html(table: Table) -> str:
     ]
     notes = "".join(f"<p class=note>{escape(note)}</p>" for note in table.notes)
     return (
-        f"<div class=scroll tabindex=0><table><caption>{escape(table.title)}</caption>"
+        f"<h3>{escape(table.title)}</h3>\n"
+        f'<div class=scroll tabindex=0><table aria-label="{escape(table.title)}">'
         f"<thead><tr>{head}</tr></thead>\n<tbody>{chr(10).join(body)}</tbody></table></div>\n"
         f"{notes}\n"
     )

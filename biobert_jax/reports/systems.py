@@ -27,6 +27,7 @@ MEASURES = {
 """What scores are called in results.json and in tables, in the tables' order."""
 
 _MAIN = ("mrr", "macro_f1", "f1", "accuracy", "spearman", "pearson", "mlm_loss")
+MAX_EXTRA = 60  # characters of a label that say in which settings a system differs
 _LOWER_IS_BETTER = ("mlm_loss",)
 
 
@@ -80,7 +81,7 @@ def systems(runs: Sequence[Run]) -> list[System]:
         groups.setdefault(key, []).append(run)
     short = _short_names(runs)
     out = []
-    for (task, dataset, name, _), together in groups.items():
+    for (task, dataset, _, _), together in groups.items():
         together.sort(key=lambda run: run.seed)
         for first, second in itertools.pairwise(together):
             if first.seed == second.seed:
@@ -88,17 +89,21 @@ def systems(runs: Sequence[Run]) -> list[System]:
                     f"{first.path} and {second.path}: the same settings, set and seed "
                     f"{first.seed}; a run counts once. Leave one of them out"
                 )
-        base = name or short[_init(together[0])]
+        first = together[0]
+        base = _base(first, short)
         alike = [
             other[0]
-            for (its_task, its_dataset, its_name, _), other in groups.items()
-            if (its_task, its_dataset) == (task, dataset)
-            and (its_name or short[_init(other[0])]) == base
+            for (its_task, its_dataset, _, _), other in groups.items()
+            if (its_task, its_dataset) == (task, dataset) and _base(other[0], short) == base
         ]
         differing = _differing([own[run.path] for run in alike])
-        mine = own[together[0].path]
+        mine = own[first.path]
         extra = [f"{key.rpartition('.')[2]}={_shown(mine.get(key))}" for key in differing]
         label = ", ".join([base, *extra])
+        if len(label) > len(base) + MAX_EXTRA:  # too much to read: the folder says it
+            label = f"{base} ({'/'.join(first.path.parts[-2:])})"
+        if any((task, dataset, label) == (s.task, s.dataset, s.label) for s in out):
+            label = f"{base} ({first.path})"
         out.append(System(label, task, dataset, tuple(together)))
     return out
 
@@ -116,6 +121,13 @@ def better(measure: str, a: float, b: float) -> bool:
 
 def _init(run: Run) -> str:
     return str(run.config.get("init") or run.config.get("converted_from") or run.path.name)
+
+
+def _base(run: Run, short: dict[str, str]) -> str:
+    """What a run's systems are called: of pre-training its folder, which others begin with."""
+    if run.name:
+        return run.name
+    return run.path.name if run.task == "pretraining" else short[_init(run)]
 
 
 def _short_names(runs: Iterable[Run]) -> dict[str, str]:

@@ -108,7 +108,8 @@ def prepare(config: Any, start_from: Starter) -> Prepared:
     joining = joining_characters(sentence.words for sentence in splits["train"])
     card = start.card(NerCard, labels=labels, windows=windows, joining=joining)
     task = NerTask(splits, labels, start.tokenizer, model, windows, card)
-    return Prepared(task, start.initial_params(labels))
+    facts = {"data": {"examples": {split: len(of_split) for split, of_split in splits.items()}}}
+    return Prepared(task, start.initial_params(labels), lambda results: results | facts)
 
 
 def featurize(

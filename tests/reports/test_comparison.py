@@ -190,4 +190,4 @@ def test_html_is_escaped():
 
     text = to_html(Table(NASTY, [NASTY], [[NASTY]], notes=[NASTY]))
     assert "<script" not in text
-    assert text.count("&lt;script&gt;") == 4
+    assert text.count("&lt;script&gt;") == 5

@@ -1,0 +1,77 @@
+"""Which pre-training run a fine-tuned system began with, and what that run had read."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from biobert_jax.errors import DataError
+from biobert_jax.files import read_json
+from biobert_jax.reports.runs import Run
+
+
+class Corpus(NamedTuple):
+    """A folder of shards that a run read.
+
+    Attributes:
+      name: of its folder.
+      weight: of its text among the run's corpora.
+      manifest: what its manifest.json says; {} where it is no longer there.
+    """
+
+    name: str
+    weight: float
+    manifest: dict[str, Any]
+
+    @property
+    def words(self) -> int | None:
+        words = self.manifest.get("words")
+        return words if isinstance(words, int) else None
+
+
+def corpora(run: Run) -> list[Corpus]:
+    """The corpora of a pre-training run; none: the generated one."""
+    out = []
+    for entry in run.config.get("dataset", {}).get("corpora") or []:
+        if not isinstance(entry, list) or len(entry) != 2:
+            continue
+        folder, weight = Path(str(entry[0])), float(entry[1])
+        try:
+            manifest = read_json(folder / "manifest.json")
+        except DataError:  # moved or removed since; what it was called is known all the same
+            manifest = {}
+        out.append(Corpus(folder.name, weight, manifest if isinstance(manifest, dict) else {}))
+    return out
+
+
+def words_read(run: Run) -> int | None:
+    """The words of the text that a run drew from: `dataset.max_words`, or all of its corpora."""
+    limit = run.config.get("dataset", {}).get("max_words")
+    if limit:
+        return int(limit)
+    words = [corpus.words for corpus in corpora(run)]
+    return sum(words) if words and all(words) else None
+
+
+def origin(init: str, runs: Sequence[Run]) -> tuple[Run, int] | None:
+    """The pre-training run that a `config.init` names, and the step of its checkpoint.
+
+    Workdirs may have moved since: the run whose path ends as `init` does, if it is the only one.
+    """
+    match = re.fullmatch(r"(.*?)(?:@([^@/]+))?", init)
+    path, step = match.group(1), match.group(2)
+    if not path or path.startswith("hf://") or path == "random":
+        return None
+    wanted = Path(path)
+    candidates = [run for run in runs if run.task == "pretraining"]
+    same = [run for run in candidates if run.path.resolve() == wanted.resolve()]
+    for length in range(len(wanted.parts), 0, -1):
+        if same:
+            break
+        end = wanted.parts[-length:]
+        same = [run for run in candidates if run.path.resolve().parts[-length:] == end]
+    if len(same) != 1:
+        return None
+    steps = same[0].results.get("step")
+    number = int(step) if step and step.isdecimal() else steps
+    return (same[0], number) if isinstance(number, int) else None
