@@ -17,6 +17,7 @@ from biobert_jax.errors import DEBUG, PrintableFormatter, printable, report_erro
 from biobert_jax.inference import commands as inference
 from biobert_jax.launcher import evaluate
 from biobert_jax.reports import commands as reports
+from biobert_jax.training import checkpoint_index as checkpoints
 
 
 class Command(NamedTuple):
@@ -161,6 +162,7 @@ COMMANDS = (
     Command(
         "relations", "classifies marked pairs", inference.declare_relations, inference.relations
     ),
+    Command("checkpoints", "lists those of runs", checkpoints.declare, checkpoints.run),
     Command("evaluate", "scores a model on any file", evaluate.declare, evaluate.run),
     Command("embed", "writes vectors of texts", inference.declare_embed, inference.embed),
     Command(

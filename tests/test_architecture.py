@@ -35,7 +35,11 @@ ONLY = {
     ("training", "tasks"): {"biobert_jax.tasks.protocol"},
     ("training", "models"): {"biobert_jax.models.partitioning"},
     ("interop", "tasks"): {"biobert_jax.tasks.cards"},
-    ("interop", "training"): {"biobert_jax.training.checkpointing", "biobert_jax.training.saved"},
+    ("interop", "training"): {
+        "biobert_jax.training.checkpoint_index",
+        "biobert_jax.training.checkpointing",
+        "biobert_jax.training.saved",
+    },
     ("corpora", "reports"): {"biobert_jax.reports.published"},
 }
 

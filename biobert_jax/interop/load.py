@@ -14,6 +14,7 @@ from biobert_jax.interop import hub, huggingface, tensorflow
 from biobert_jax.interop.checkpoint import Checkpoint, listed
 from biobert_jax.interop.layout import Params
 from biobert_jax.interop.tensor_files import find_weights
+from biobert_jax.training.checkpoint_index import split_name
 
 _EXPECTED = (
     "`random`; a workdir of ours (config.json and checkpoints/); a Hugging Face folder "
@@ -25,15 +26,16 @@ _EXPECTED = (
 
 def load_checkpoint(
     init: str,
-    read_workdir: Callable[[Path], Checkpoint] | None = None,
+    read_workdir: Callable[[Path, str], Checkpoint] | None = None,
     head: str | None = None,
     labels: Sequence[str] | None = None,
 ) -> Checkpoint | None:
     """Resolves `config.init`.
 
     Args:
-      init: `random`, a workdir of ours, a Hugging Face folder, a hub id
-        (`hf://owner/name[@revision]`), the prefix of a TensorFlow checkpoint or the folder of one.
+      init: `random`, a workdir of ours (`runs/p`, `runs/p@500`, `runs/p@best`), a Hugging Face
+        folder, a hub id (`hf://owner/name[@revision]`), the prefix of a TensorFlow checkpoint or
+        the folder of one.
       read_workdir: reads a workdir (a folder with config.json and checkpoints/). Given by the
         caller, because the form of a workdir is training's business.
       head, labels: what the outputs of a fine-tuned TensorFlow checkpoint are; see
@@ -63,20 +65,24 @@ def load_checkpoint(
 
 
 def _reader(
-    init: str, read_workdir: Callable[[Path], Checkpoint] | None
+    init: str, read_workdir: Callable[[Path, str], Checkpoint] | None
 ) -> Callable[[], Checkpoint | None] | Path:
     """What reads `init`; for a TensorFlow checkpoint its prefix, since it takes arguments."""
     if init == "random":
         return lambda: None
     if init.startswith(hub.SCHEME):
         return lambda: hub.read_hub(init)
+    name, which = split_name(init)
+    run = Path(name).expanduser()
+    if which and (run / "checkpoints").is_dir() and read_workdir is not None:
+        return lambda: read_workdir(run, which)
     path = Path(init).expanduser()
     if path.is_dir():
         has_config = (path / "config.json").is_file()
         if has_config and find_weights(path):
             return lambda: huggingface.read_huggingface(path)
         if has_config and (path / "checkpoints").is_dir() and read_workdir is not None:
-            return lambda: read_workdir(path)
+            return lambda: read_workdir(path, "")
         prefixes = tensorflow.prefixes_in(path)
         if len(prefixes) > 1:
             raise CheckpointError(

@@ -17,12 +17,17 @@ from biobert_jax.interop import layout
 from biobert_jax.interop.checkpoint import Checkpoint, check_tensors, check_values, check_vocabulary
 from biobert_jax.models.config import BertConfig
 from biobert_jax.tasks import cards
+from biobert_jax.training.checkpoint_index import find_step
 from biobert_jax.training.checkpointing import Checkpoints
 from biobert_jax.training.saved import read_card, read_results
 
 
-def read_workdir(workdir: Path) -> Checkpoint:
+def read_workdir(workdir: Path, which: str = "") -> Checkpoint:
     """Reads the model that a run ended with, or the newest of one that has not ended.
+
+    Args:
+      workdir: the run's folder.
+      which: another of its checkpoints: a step, `best` or `last`.
 
     Settings that the run tuned on its validation split, which results.json has under `tuned`,
     override those of the card.
@@ -31,7 +36,7 @@ def read_workdir(workdir: Path) -> Checkpoint:
       CheckpointError: the run has no finished checkpoint, or a file of it is damaged; the card
         does not describe the parameters, or these are not finite.
     """
-    values, params, step = read_card(workdir)
+    values, params, step = read_card(workdir, find_step(workdir, which) if which else None)
     for section, settings in _tuned(workdir, step).items():
         own = values.get(section, {})
         values[section] = own | settings if isinstance(own, dict) else own

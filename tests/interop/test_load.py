@@ -28,7 +28,7 @@ def test_workdir(tmp_path, checkpoint):
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "config.json").write_text("{}")
     read = {}
-    assert load_checkpoint(str(tmp_path), lambda path: read.setdefault(path, checkpoint))
+    assert load_checkpoint(str(tmp_path), lambda path, _: read.setdefault(path, checkpoint))
     assert list(read) == [tmp_path]
     with pytest.raises(CheckpointError, match="names no checkpoint"):
         load_checkpoint(str(tmp_path))

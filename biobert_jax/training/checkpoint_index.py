@@ -1,0 +1,123 @@
+"""Which checkpoints a run has: `runs/pubmed@25000`, `@best`, `@last`, and `biobert checkpoints`."""
+
+import argparse
+import dataclasses
+import datetime
+import logging
+from pathlib import Path
+
+from biobert_jax.errors import CheckpointError
+
+FOLDER = "checkpoints"
+
+
+@dataclasses.dataclass(frozen=True)
+class Saved:
+    """A complete checkpoint.
+
+    Attributes:
+      step: the training step.
+      score: on validation, larger is better; None if it was not scored.
+      size: bytes on disk.
+      written: when.
+    """
+
+    step: int
+    score: float | None
+    size: int
+    written: datetime.datetime
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Splits `runs/p@500` into the run and what is asked of it; the latter may be empty.
+
+    A folder whose own name has an @ is taken as it is.
+    """
+    run, at, which = name.rpartition("@")
+    if not at or Path(name).expanduser().exists() or "/" in which:
+        return name, ""
+    return run, which
+
+
+def find_step(workdir: Path, which: str) -> int:
+    """The step of a checkpoint by its number, `best` (on validation) or `last`.
+
+    Raises:
+      CheckpointError: there is no such checkpoint; says which there are.
+    """
+    saved = list_checkpoints(workdir)
+    steps = ", ".join(str(one.step) for one in saved)
+    if not saved:
+        raise CheckpointError(f"{workdir}: has no complete checkpoint; train first")
+    if which == "last":
+        return saved[-1].step
+    if which == "best":
+        scored = [one for one in saved if one.score is not None]
+        if not scored:
+            raise CheckpointError(
+                f"{workdir}@best: no checkpoint was scored on validation; found steps {steps}. "
+                "Name one, or train with --config.train.evaluate_every"
+            )
+        return max(scored, key=lambda one: (one.score, -one.step)).step
+    if which.isdecimal() and int(which) in [one.step for one in saved]:
+        return int(which)
+    raise CheckpointError(
+        f"{workdir}@{which}: no such checkpoint; expected best, last or a step, one of {steps}"
+    )
+
+
+def list_checkpoints(workdir: Path) -> list[Saved]:
+    """The complete checkpoints of a run, by step; changes nothing in the folder."""
+    import orbax.checkpoint as ocp
+
+    path = workdir.expanduser().absolute() / FOLDER
+    if not path.is_dir():
+        return []
+    options = ocp.CheckpointManagerOptions(read_only=True)
+    found = []
+    absl, level = logging.getLogger("absl"), logging.getLogger("absl").level
+    absl.setLevel(logging.ERROR)  # it warns of what read_only implies
+    with ocp.CheckpointManager(path, options=options, item_names=("metrics",)) as manager:
+        for step in sorted(int(child.name) for child in path.iterdir() if child.name.isdecimal()):
+            folder = path / str(step)
+            metrics = manager.metrics(step) if (folder / "metrics").is_dir() else None
+            files = [file for file in folder.rglob("*") if file.is_file()]
+            written = max(file.stat().st_mtime for file in files)
+            found.append(
+                Saved(
+                    step,
+                    None if not metrics else float(metrics["score"]),
+                    sum(file.stat().st_size for file in files),
+                    datetime.datetime.fromtimestamp(written),
+                )
+            )
+    absl.setLevel(level)
+    return found
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments of `biobert checkpoints`."""
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's workdir")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Prints the checkpoints of runs.
+
+    Raises:
+      CheckpointError: a folder has none.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("run", "step", "validation score", "MB", "written")
+    for workdir in args.runs:
+        saved = list_checkpoints(workdir)
+        if not saved:
+            raise CheckpointError(f"{workdir}: has no complete checkpoint; is it a run's workdir?")
+        best = max((one.score for one in saved if one.score is not None), default=None)
+        for one in saved:
+            score = "" if one.score is None else f"{one.score:.2f}"
+            score += " best" if one.score is not None and one.score == best else ""
+            written = f"{one.written:%Y-%m-%d %H:%M}"
+            table.add_row(str(workdir), str(one.step), score, f"{one.size / 1e6:.1f}", written)
+    Console().print(table)
