@@ -9,7 +9,6 @@ or the backward pass. An operation that several cores share counts once, for as 
 
 import argparse
 import glob
-import re
 import tempfile
 import time
 from collections import defaultdict
@@ -20,6 +19,7 @@ from rich.table import Table
 
 from benchmarks.finetune_tasks import make_task
 from biobert_jax.analysis.flops import training_flops
+from biobert_jax.analysis.profile import origins
 from biobert_jax.input.loader import PackedBatches, Packing, rows_for_sequences, shuffled_epochs
 from biobert_jax.interop.load import load_checkpoint
 from biobert_jax.models.config import Compute
@@ -27,29 +27,6 @@ from biobert_jax.training.data import TrainingData
 from biobert_jax.training.huge_pages import use_huge_pages
 from biobert_jax.training.run import Run
 from biobert_jax.training.sharding import make_mesh
-
-_INSTRUCTION = re.compile(r"%?([\w.\-]+) = .*?metadata=\{.*?op_name=\"([^\"]*)\"")
-
-
-def origins(text: str) -> dict[str, str]:
-    """From instructions of a compiled program to the part of the model that they are of."""
-    return {name: part(path) for name, path in _INSTRUCTION.findall(text)}
-
-
-def part(path: str) -> str:
-    """The direction, the module and the kind of an operation, from its path in the program.
-
-    `jit(step)/transpose(jvp(M))/encoder/mlp/output/dot_general` is `backward mlp output product`.
-    """
-    direction = "backward" if "transpose" in path else "forward" if "jvp" in path else "update"
-    pieces = path.split("/")
-    names = dict.fromkeys(piece for piece in pieces if piece in MODULES)
-    kind = "product" if pieces[-1].startswith("dot_general") else pieces[-1].split("[")[0]
-    return " ".join([direction, *(names or ["outside modules"]), kind])
-
-
-MODULES = ("embeddings", "word_embeddings", "attention", "mlp", "qkv", "intermediate", "output")
-MODULES += ("layer_norm", "classifier")
 
 
 def main() -> None:

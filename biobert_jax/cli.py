@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, NoReturn
 
+from biobert_jax.analysis import profile
 from biobert_jax.corpora import commands as corpora
 from biobert_jax.errors import DEBUG, PrintableFormatter, printable, report_errors
 from biobert_jax.inference import commands as inference
@@ -163,6 +164,7 @@ COMMANDS = (
         "relations", "classifies marked pairs", inference.declare_relations, inference.relations
     ),
     Command("checkpoints", "lists those of runs", checkpoints.declare, checkpoints.run),
+    Command("profile", "shows where a step's time goes", profile.declare, profile.run),
     Command("evaluate", "scores a model on any file", evaluate.declare, evaluate.run),
     Command("embed", "writes vectors of texts", inference.declare_embed, inference.embed),
     Command(

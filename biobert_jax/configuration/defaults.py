@@ -101,6 +101,11 @@ def defaults() -> ml_collections.ConfigDict:
     config.loader.threads = 2
     config.loader.prefetch = 8  # batches that are prepared ahead
 
+    # A trace of some steps in the workdir, for TensorBoard, Perfetto and `biobert profile`.
+    config.profile = ml_collections.ConfigDict()
+    config.profile.start = 10
+    config.profile.steps = 0  # 0: none
+
     # Several processes; seconds. docs/clusters.md says what each is for.
     config.distributed = ml_collections.ConfigDict()
     config.distributed.connect_timeout = 300.0

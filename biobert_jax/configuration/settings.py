@@ -56,6 +56,8 @@ SETTINGS = {
     "vocab": text("a vocab.txt, for init=random"),
     "lowercase": switch(),
     "vocab_size": whole(7, note="five special tokens and letters"),
+    "profile.start": optional(whole(1, note="the first step to trace")),
+    "profile.steps": optional(whole(note="steps to trace; 0: none")),
     "log_every": whole(1, note="steps"),
     "model.hidden_size": whole(1),
     "model.num_hidden_layers": whole(1, 1024),

@@ -22,6 +22,7 @@ from biobert_jax.training.checkpointing import Checkpoints
 from biobert_jax.training.data import TrainingData, encode_state, training_data
 from biobert_jax.training.evaluator import Evaluator
 from biobert_jax.training.metrics import THROUGHPUT, MetricsLog, Progress, Writers, scalars
+from biobert_jax.training.profiling import StepTrace
 from biobert_jax.training.sharding import log_bytes, make_mesh, mesh_sizes, to_devices
 from biobert_jax.training.step import build_program, shardings_of
 
@@ -84,6 +85,7 @@ class Run:
         self.checkpoints: Checkpoints | None = None
         self.progress: Progress | None = None
         self.speeds: Writers | None = None  # where throughput is written
+        self.trace = StepTrace(Path(), 0, 0, active=False)
         self._pending: tuple[int, Any] | None = None  # a step whose metrics are on the device
         self.set_up()
 
@@ -141,6 +143,8 @@ class Run:
         self.speeds = self.logs[0].writers
         positions = self.data.rows * self.config.batch.row_length
         self.progress = Progress(self.total_steps, first_step, positions, main)
+        profile = self.config.profile
+        self.trace = StepTrace(self.workdir, profile.start, profile.steps, main)
 
     # ---- The loop.
 
@@ -154,8 +158,10 @@ class Run:
         job.report_progress(self.first_step)  # from here on, a lack of progress is noticed
         with Preemption() as preemption:
             for step in range(self.first_step + 1, self.total_steps + 1):
-                batch = self.fetch()
-                metrics = self.advance(batch)
+                with self.trace.step(step):
+                    batch = self.fetch()
+                    metrics = self.advance(batch)
+                self.trace.after(step, metrics, self.program.step, (self.state, batch))
                 self.report_pending()  # of the step before, while the device computes this one
                 self._pending = (step, metrics)
                 if step == self.first_step + 1:
@@ -270,6 +276,7 @@ class Run:
 
     def close(self) -> None:
         """Closes the run's files; a Run that was not started has none."""
+        self.trace.close()
         if self.progress is not None:
             self.progress.close()
         for writers in {log.writers for log in self.logs} | {self.speeds} - {None}:

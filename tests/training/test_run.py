@@ -2,12 +2,15 @@
 
 import signal
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
 import ml_collections
 import pytest
 
+from biobert_jax.training.profiling import StepTrace
 from biobert_jax.training.run import Run
 
 
@@ -41,6 +44,8 @@ class LoopOnly(Run):
         )
         self.data = type("Data", (), {"batches": batches})
         self.function, self._pending = function, None
+        self.trace = StepTrace(Path(), 0, 0, active=False)
+        self.program, self.state = SimpleNamespace(step=None), None
         self.progress, self.checkpoints, self.happened = Clock(), Saved(), []
 
     def place(self, batch):
