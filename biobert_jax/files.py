@@ -173,17 +173,22 @@ def decode_lines(stream: BinaryIO, where: str) -> Iterator[tuple[int, str]]:
         yield number, decode(data, where, number).rstrip("\r\n")
 
 
-def split_lines(text: str, where: str) -> list[str]:
-    """Splits a table's text into its lines, without their ends (LF or CRLF).
+def split_lines(text: str, where: str) -> Iterator[str]:
+    """Yields the lines of a table's text, without their ends (LF or CRLF).
 
     Not str.splitlines, which also splits at U+2028 and others, which are words in some corpora.
+    One by one, since all lines of a large table take several times its size.
 
     Raises:
       DataError: a carriage return stands within a line.
     """
     if "\r" in text and (inner := re.search(r"\r+[^\r\n]", text)):
         raise carriage_returns(where, text.count("\n", 0, inner.start()) + 1)
-    return [line.rstrip("\r") for line in text.split("\n")]
+    start = 0
+    while (end := text.find("\n", start)) >= 0:
+        yield text[start:end].rstrip("\r")
+        start = end + 1
+    yield text[start:].rstrip("\r")
 
 
 def carriage_returns(where: str, line: int) -> DataError:

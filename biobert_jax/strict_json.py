@@ -7,8 +7,6 @@ from typing import Any
 
 from biobert_jax.errors import DataError, at
 
-# What may decode to half a surrogate pair or to an infinite number; all else is spared the search.
-_SUSPICIOUS = re.compile(r"\\u[dD][89a-fA-F]|[eE]\+?\d{3}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -25,7 +23,7 @@ def parse_json(text: str, where: str, line: int | None = None) -> Any:
         one object; half a surrogate pair (\\ud800), which no file can be written with.
     """
     try:
-        value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique)
+        value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         place = at(where, line or error.lineno)
         # A string that is never closed is reported where it begins, not at the end of the file.
@@ -45,13 +43,21 @@ def parse_json(text: str, where: str, line: int | None = None) -> Any:
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
         raise DataError(f"{at(where, line)}: {reason}; expected plain JSON. Correct it") from error
-    if _SUSPICIOUS.search(text) and (found := _not_storable(value)):
+    # Only an escape can decode to half a surrogate pair; all else is spared the search.
+    if ("\\ud" in text or "\\uD" in text) and (found := _half_a_pair(value)):
         raise DataError(f"{at(where, line)}: {found}. Correct the record")
     return value
 
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"found {name}, which is no number in JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"found {text[:40]}, a number too large for a float")
+    return value
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -63,8 +69,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return record
 
 
-def _not_storable(value: Any) -> str:
-    """What is wrong with a parsed value and where, "" if nothing is."""
+# Made once: json.loads would make one for every line.
+_DECODER = json.JSONDecoder(
+    parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_unique
+)
+
+
+def _half_a_pair(value: Any) -> str:
+    """Where a parsed value holds half a surrogate pair, "" if it does not."""
     stack = [("", value)]
     while stack:
         place, value = stack.pop()
@@ -78,6 +90,4 @@ def _not_storable(value: Any) -> str:
                 f"{ascii(place)[1:-1]}: half a surrogate pair (U+{ord(found[0]):04X}) at character "
                 f"{found.start()}; expected Unicode text"
             )
-        elif isinstance(value, float) and math.isinf(value):
-            return f"{ascii(place)[1:-1]}: a number too large for a float; expected a finite one"
     return ""

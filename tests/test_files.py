@@ -70,8 +70,8 @@ def test_carriage_returns_alone_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"a\.tsv:1: a carriage return"):
         list(files.read_lines(path))
     with pytest.raises(DataError, match=r"a\.tsv:2: a carriage return"):
-        files.split_lines("x\r\na\rb\n", "a.tsv")
-    assert files.split_lines("a\r\n\u2028\r\r\n", "a") == ["a", "\u2028", ""]
+        list(files.split_lines("x\r\na\rb\n", "a.tsv"))
+    assert list(files.split_lines("a\r\n\u2028\r\r\n", "a")) == ["a", "\u2028", ""]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_carriage_returns_alone_are_refused(tmp_path):
     [
         ('{"a": NaN}', "NaN"),
         ('{"a": [-Infinity]}', "-Infinity"),
-        ('{"a": 1e999}', "a: a number too large"),
+        ('{"a": 1e999}', "1e999, a number too large"),
         ('{"a": 1, "a": 2}', "'a' twice"),
         ('{"q": [{"s": "\\ud800"}]}', r"q\[0\]\.s: half a surrogate pair \(U\+D800\)"),
         ('{"\\udfff": 1}', r"a key: half"),

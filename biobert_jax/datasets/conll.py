@@ -6,6 +6,7 @@ documents. Tags come in as IOB1, IOB2 (BIO), BIOES or BILOU, with types (`B-Dise
 and leave as IOB2 with the types they came with.
 """
 
+import itertools
 import re
 import sys
 from collections import Counter
@@ -172,7 +173,7 @@ def _read_raw(path: Path) -> tuple[list[Sentence], int]:
     words: list[str] = []
     tags: list[str] = []
     lines = split_lines(read_text(path, CONLL, TEXT, hint=_HINT), at(path))
-    for number, line in enumerate([*lines, ""], start=1):
+    for number, line in enumerate(itertools.chain(lines, [""]), start=1):
         line = line.rstrip(" \t")
         starts_document = line.startswith("-DOCSTART-")
         if starts_document or not line:

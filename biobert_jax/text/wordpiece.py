@@ -44,7 +44,7 @@ def load_vocabulary(path: str | os.PathLike[str]) -> dict[str, int]:
         twice, or one of [PAD], [UNK], [CLS], [SEP], [MASK] is missing.
     """
     text = read_text(path, TEXT, hint="name vocab.txt of the checkpoint, with one token a line")
-    tokens = split_lines(text.removesuffix("\n"), at(path)) if text else []
+    tokens = list(split_lines(text.removesuffix("\n"), at(path))) if text else []
     return _index([token.strip() for token in tokens], path)
 
 
