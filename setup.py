@@ -49,8 +49,10 @@ setup(
         "tensorflow": ["tensorflow-cpu>=2.20"],  # reading Google's and DMIS's checkpoints
         "torch": ["torch>=2.6"],  # reading pytorch_model.bin; older ones load it less safely
         "ray": ["ray>=2.50"],
+        "report": ["matplotlib>=3.10"],  # figures of biobert report
         "dev": [
             "hypothesis>=6.120",
+            "matplotlib>=3.10",
             "pyright[nodejs]>=1.1.400",
             "pytest>=8.4",
             "pytest-xdist>=3.8",

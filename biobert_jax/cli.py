@@ -152,6 +152,28 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+def convert(args: argparse.Namespace) -> None:
+    """Writes the model in another form, with a card of what it was made of."""
+    from pathlib import Path
+
+    from biobert_jax.reports.model_card import Model, write_model_card
+
+    checkpoint = inference.convert(args)
+    source = Path(args.source.partition("@")[0])
+    model = Model(
+        source=checkpoint.source,
+        architecture={
+            "model_type": checkpoint.config.model_type,
+            **checkpoint.config.to_dict(),
+        },
+        vocabulary_size=len(checkpoint.vocabulary),
+        lowercase=checkpoint.lowercase,
+        parts=list(checkpoint.params),
+        labels=checkpoint.labels,
+    )
+    write_model_card(Path(args.to), source if (source / "config.json").is_file() else None, model)
+
+
 # A line for each command.
 COMMANDS = (
     Command(
@@ -167,9 +189,7 @@ COMMANDS = (
     Command("profile", "shows where a step's time goes", profile.declare, profile.run),
     Command("evaluate", "scores a model on any file", evaluate.declare, evaluate.run),
     Command("embed", "writes vectors of texts", inference.declare_embed, inference.embed),
-    Command(
-        "convert", "writes a model in another form", inference.declare_convert, inference.convert
-    ),
+    Command("convert", "writes a model in another form", inference.declare_convert, convert),
     Command("results", "collects runs into a table", reports.declare_results, reports.results),
     Command("compare", "tells systems apart from chance", reports.declare_compare, reports.compare),
     Command(

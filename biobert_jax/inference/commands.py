@@ -302,7 +302,8 @@ def declare_convert(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def convert(args: argparse.Namespace) -> None:
+def convert(args: argparse.Namespace) -> "Checkpoint":
+    """Writes the model in another form, and returns it."""
     from biobert_jax.interop.huggingface import write_huggingface
     from biobert_jax.interop.workdir import write_workdir
 
@@ -330,6 +331,7 @@ def convert(args: argparse.Namespace) -> None:
     logging.getLogger("biobert_jax").info(
         "%s: %s, from %s", args.to, ", ".join(checkpoint.params), checkpoint.source
     )
+    return checkpoint
 
 
 def load(source: str, head: str | None = None, labels: Sequence[str] | None = None) -> "Checkpoint":

@@ -10,6 +10,7 @@ import jax
 from biobert_jax.errors import TrainingError
 from biobert_jax.launcher import start
 from biobert_jax.launcher.checks import check_devices, check_settings
+from biobert_jax.reports.model_card import write_model_card
 from biobert_jax.tasks import registry
 from biobert_jax.tasks.preparation import Prepared
 from biobert_jax.training.run import train_and_evaluate
@@ -146,6 +147,8 @@ def write_results(config: Any, workdir: Path, results: Results | None) -> Result
     results = _head(config) | results
     if jax.process_index() == 0:
         write_json(workdir / "results.json", results)
+        if config.task == "pretraining":
+            write_model_card(workdir, workdir)
     return results
 
 

@@ -8,7 +8,7 @@ from biobert_jax.reports.comparison import Row, p_value, shown
 from biobert_jax.reports.pretrained import corpora, words_read
 from biobert_jax.reports.published import published
 from biobert_jax.reports.render import Table
-from biobert_jax.reports.runs import label_of_init
+from biobert_jax.reports.runs import as_object, label_of_init
 from biobert_jax.reports.systems import MEASURES, System, better
 
 LETTERS = {"precision": "P", "recall": "R", "f1": "F", "strict_accuracy": "S"} | {
@@ -74,11 +74,11 @@ def table_3(found: Sequence[System]) -> Table:
 def examples(system: System) -> Mapping[str, int]:
     """Examples of each split, as far as results.json says."""
     results = system.runs[0].results
-    said = results.get("data", {}).get("examples", {}) if isinstance(results, dict) else {}
+    said = as_object(as_object(results.get("data")).get("examples"))
     out = {split: n for split, n in said.items() if isinstance(n, int)}
     for split in ("validation", "test"):
         scores = system.runs[0].scores(split)
-        counts = scores.get("counts", {})
+        counts = as_object(scores.get("counts"))
         for name in ("sentences", "pairs"):
             if isinstance(counts.get(name), int):
                 out.setdefault(split, counts[name])

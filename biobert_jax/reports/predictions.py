@@ -81,7 +81,7 @@ def _relations(run: Run, folder: Path, measure: str, split: str) -> Scored:
                 "header; is the file cut? Repeat the run's command"
             )
         rows.append(columns[:3])
-    chosen = run.config.get("dataset", {}).get("scored") or ()
+    chosen = run.section("dataset").get("scored") or ()
     scored = list(chosen) or [label for label in labels if label not in NEGATIVES]
     _, gold, predicted = zip(*rows, strict=True) if rows else ((), (), ())
     counts = units.relation_counts(gold, predicted, scored)

@@ -32,8 +32,10 @@ class Corpus(NamedTuple):
 def corpora(run: Run) -> list[Corpus]:
     """The corpora of a pre-training run; none: the generated one."""
     out = []
-    for entry in run.config.get("dataset", {}).get("corpora") or []:
-        if not isinstance(entry, list) or len(entry) != 2:
+    listed = run.section("dataset").get("corpora")
+    for entry in listed if isinstance(listed, list) else []:
+        pair = isinstance(entry, list) and len(entry) == 2
+        if not pair or not isinstance(entry[1], int | float):
             continue
         folder, weight = Path(str(entry[0])), float(entry[1])
         try:
@@ -46,9 +48,9 @@ def corpora(run: Run) -> list[Corpus]:
 
 def words_read(run: Run) -> int | None:
     """The words of the text that a run drew from: `dataset.max_words`, or all of its corpora."""
-    limit = run.config.get("dataset", {}).get("max_words")
-    if limit:
-        return int(limit)
+    limit = run.section("dataset").get("max_words")
+    if limit and isinstance(limit, int):
+        return limit
     words = [corpus.words for corpus in corpora(run)]
     return sum(words) if words and all(words) else None
 

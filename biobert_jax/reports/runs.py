@@ -46,8 +46,11 @@ class Run(NamedTuple):
 
     def scores(self, split: str) -> dict[str, Any]:
         """What results.json says of a split; {} where it was not scored."""
-        found = self.results.get(split)
-        return found if isinstance(found, dict) else {}
+        return as_object(self.results.get(split))
+
+    def section(self, name: str) -> dict[str, Any]:
+        """A section of the config, such as `dataset`; {} where there is none."""
+        return as_object(self.config.get(name))
 
 
 class Found(NamedTuple):
@@ -55,6 +58,11 @@ class Found(NamedTuple):
 
     runs: list[Run]
     problems: list[str]
+
+
+def as_object(value: Any) -> dict[str, Any]:
+    """A JSON object; {} for whatever else a file holds."""
+    return value if isinstance(value, dict) else {}
 
 
 def named(argument: str) -> tuple[str, Path]:
@@ -125,9 +133,10 @@ def _read(folder: Path, name: str) -> list[Run]:
     file = folder / RESULTS
     if not file.is_file():
         raise DataError(f"{at(folder)}: no {RESULTS}; the run is not finished. Repeat its command")
-    results = read_json(file)
+    results, config = read_json(file), _config(folder)
+    if isinstance(results, dict) and "seed" not in results and "model" in results:
+        results, config = _evaluated(results)
     _check(file, results)
-    config = _config(folder)
     seed = results["seed"]
     if "trials" in results:
         return _trials(folder, name, results)
@@ -176,6 +185,18 @@ def _config(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise DataError(f"{at(file)}: holds {type(config).__name__}; expected a run's config")
     return config
+
+
+def _evaluated(results: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What `biobert evaluate` wrote, with the seed and the config of the run that it scored."""
+    model = str(results["model"])
+    try:
+        config = _config(Path(re.sub(r" \(step \d+\)$", "", model)))
+    except DataError:
+        config = {}
+    if "seed" not in config:
+        config = {"init": model, "seed": 0}
+    return results | {"seed": config["seed"]}, config
 
 
 def _fold_folder(folder: Path, number: int) -> Path:

@@ -43,7 +43,7 @@ def by_corpus_size(found: Sequence[System], runs: Sequence[Run]) -> list[Line]:
         words = words_read(run)
         if words and step == run.results.get("step"):
             # Subsets of one mixture, as dataset.max_words makes them; others are other lines.
-            mixture = repr(run.config.get("dataset", {}).get("corpora"))
+            mixture = repr(run.section("dataset").get("corpora"))
             key = f"{system.dataset}, {step:,} steps", mixture
             groups.setdefault(key, {})[words] = system
     return [_line(label, points) for (label, _), points in groups.items() if len(points) > 1]
@@ -58,7 +58,7 @@ def on_the_way(system: System, runs: Sequence[Run]) -> bool:
     if start is None or system.runs[0].name:
         return False
     run, step = start
-    return step != run.results.get("step") or bool(run.config.get("dataset", {}).get("max_words"))
+    return step != run.results.get("step") or bool(run.section("dataset").get("max_words"))
 
 
 def by_steps(found: Sequence[System], runs: Sequence[Run]) -> list[Line]:

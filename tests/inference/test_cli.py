@@ -187,6 +187,8 @@ def test_convert_there_and_back_changes_nothing(model, tmp_path, capsys):
     workdir, back = tmp_path / "workdir", tmp_path / "back"
     biobert("convert", "--from", model, "--to", workdir, "--format", "workdir")
     biobert("convert", "--from", workdir, "--to", back)
+    for folder in (workdir, back):
+        assert "# Model card" in (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     before, between, after = read_huggingface(model), read_workdir(workdir), read_huggingface(back)
     for other in (between, after):
         assert other.config == before.config

@@ -187,3 +187,20 @@ def test_cut_or_missing_predictions_are_one_message(make, tmp_path, task, file):
     path.unlink()
     with pytest.raises(DataError, match="missing"):
         load_scored(run, measure)
+
+
+def test_what_biobert_evaluate_wrote_is_a_run_of_the_model(make, tmp_path):
+    trained = make.ner(tmp_path / "trained", 5, 0.9)
+    scored = make.ner(tmp_path / "scored", 5, 0.8, dataset="s800")
+    results = json.loads((scored / "results.json").read_text())
+    del results["seed"]
+    results["model"] = f"{trained} (step 7)"
+    (scored / "results.json").write_text(json.dumps(results))
+    (scored / "config.json").unlink()
+    (run,) = find_runs([str(scored)]).runs
+    assert (run.seed, run.dataset, run.config["init"]) == (5, "s800", "minilm")
+    assert load_scored(run, "f1").size == 120
+    results["model"] = "hf://x/y"
+    (scored / "results.json").write_text(json.dumps(results))
+    (run,) = find_runs([str(scored)]).runs
+    assert (run.seed, run.config["init"]) == (0, "hf://x/y")
