@@ -1,14 +1,39 @@
 """Packaging. The tools' settings are in pyproject.toml."""
 
 import re
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "biobert_jax/__init__.py").read_text())[1]
 
+CARRIED = ("configs", "experiments")
+
+
+class BuildWithConfigs(build_py):
+    """Puts configs/ and experiments/ into the package, since at the top level their names clash.
+
+    An editable installation finds them where they are.
+    """
+
+    def run(self):
+        super().run()
+        if not self.editable_mode:
+            for name in CARRIED:
+                to = Path(self.build_lib) / "biobert_jax" / name
+                shutil.copytree(
+                    HERE / name,
+                    to,
+                    dirs_exist_ok=True,
+                    ignore=shutil.ignore_patterns("__pycache__"),
+                )
+
+
 setup(
+    cmdclass={"build_py": BuildWithConfigs},
     name="biobert_jax",
     version=VERSION,
     description="BioBERT in JAX and Flax: pre-training, fine-tuning and scoring",

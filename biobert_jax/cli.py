@@ -1,4 +1,4 @@
-"""The console script `biobert`: everything that is not an experiment.
+"""The console script `biobert`.
 
 A command is a function that declares its arguments and one that runs it; what it needs is imported
 when it runs, so that --help answers at once. `COMMANDS` lists them.
@@ -16,6 +16,7 @@ from biobert_jax.analysis import profile
 from biobert_jax.corpora import commands as corpora
 from biobert_jax.errors import DEBUG, PrintableFormatter, printable, report_errors
 from biobert_jax.inference import commands as inference
+from biobert_jax.launcher import commands as launcher
 from biobert_jax.launcher import evaluate
 from biobert_jax.reports import commands as reports
 from biobert_jax.training import checkpoint_index as checkpoints
@@ -111,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def make_parser() -> Parser:
     parser = Parser(
         prog="biobert",
-        description="BioBERT's tools; experiments are run as python -m experiments.…",
+        description="BioBERT: training, inference and tools.",
     )
     parser.add_argument("--version", action=_Version)
     _declare_debug(parser, False)
@@ -176,6 +177,9 @@ def convert(args: argparse.Namespace) -> None:
 
 # A line for each command.
 COMMANDS = (
+    Command("train", "trains and scores a model", launcher.declare_train, launcher.train),
+    Command("sweep", "many runs from one file", launcher.declare_sweep, launcher.sweep),
+    Command("demo", "shows the whole way on generated data", launcher.declare_demo, launcher.demo),
     Command(
         "annotate", "marks the entities of texts", inference.declare_annotate, inference.annotate
     ),

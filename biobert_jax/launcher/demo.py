@@ -6,10 +6,9 @@ import tempfile
 from pathlib import Path
 from typing import Any, NoReturn
 
+from biobert_jax.configuration import files
 from biobert_jax.launcher.flags import launch_program
 from biobert_jax.training.huge_pages import use_huge_pages
-
-CONFIG = Path(__file__).parents[2] / "configs" / "demo.py"
 
 SENTENCES = (
     "Severe Wendoid fever resolved after six weeks of toravumab.",
@@ -23,7 +22,7 @@ def launch() -> NoReturn:
     """Reads the flags and shows the demonstration, in a new folder unless --workdir names one."""
     use_huge_pages()  # starts this process again: before the folder is made
     folder = tempfile.mkdtemp(prefix="biobert-demo-")
-    sys.argv[1:1] = [f"--config={CONFIG}", f"--workdir={folder}"]
+    sys.argv[1:1] = [f"--config={files.root() / 'demo.py'}", f"--workdir={folder}"]
     launch_program(run)
 
 

@@ -1,14 +1,16 @@
 """The entry points' flags. Heavy imports wait until they are read: --help answers at once."""
 
+import difflib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from absl import app, flags
 from ml_collections import config_flags
 
-from biobert_jax.errors import TrainingError, printable, report_errors
+from biobert_jax.configuration import files
+from biobert_jax.errors import SettingError, TrainingError, printable, report_errors
 from biobert_jax.launcher.checks import check_settings
 from biobert_jax.tasks import registry
 from biobert_jax.training.huge_pages import use_huge_pages
@@ -42,7 +44,7 @@ def launch(task: str) -> NoReturn:
         check_task(config, task)
         check_settings(config)
 
-    launch_program(program, check)
+    launch_program(program, check, entry.command)
 
 
 def check_task(config: Any, task: str) -> None:
@@ -52,16 +54,20 @@ def check_task(config: Any, task: str) -> None:
         instead = registry.find(asked).command  # or an error that says which tasks there are
         raise TrainingError(
             f"config.task is {asked!r}, and this command is for {task!r}. Give a config of "
-            f"configs/{registry.find(task).command}/, or run experiments.{instead}"
+            f"configs/{registry.find(task).command}/, or use experiments.{instead} (biobert train "
+            f"{instead})"
         )
 
 
-def launch_program(program: Program, check: Callable[[Any], None] | None = None) -> NoReturn:
+def launch_program(
+    program: Program, check: Callable[[Any], None] | None = None, folder: str = ""
+) -> NoReturn:
     """Reads the flags and runs a program; expected failures end it with one message.
 
     Args:
       program: the work.
       check: raises UserError for a config that it cannot work with, before anything starts.
+      folder: of its configs, in which --config=NAME is looked for.
     """
     use_huge_pages()
     define()
@@ -88,12 +94,17 @@ def launch_program(program: Program, check: Callable[[Any], None] | None = None)
             )
             program(values.config, values.workdir and Path(values.workdir))
 
-    app.run(main, flags_parser=_parse)
+    app.run(main, flags_parser=parser(folder))
 
 
 def define() -> None:
     """Declares the flags that all entry points have."""
-    config_flags.DEFINE_config_file("config", None, "The experiment, e.g. configs/ner/s800.py")
+    config_flags.DEFINE_config_file(
+        "config",
+        None,
+        "A config by name or path, e.g. s800 or configs/ner/s800.py; :VARIANT may follow. "
+        "--config.NAME=VALUE changes a setting.",
+    )
     flags.DEFINE_string("workdir", None, "Folder of the run; one that exists is resumed.")
     flags.DEFINE_string(
         "coordinator",
@@ -107,30 +118,82 @@ def define() -> None:
         "How many processes train together. 1: this one alone, on any cluster.",
     )
     flags.DEFINE_integer("process_id", None, "The number of this one, from 0.")
-    flags.mark_flag_as_required("config")
 
 
 def _only_compiles() -> bool:
     return bool(flags.FLAGS.flag_values_dict().get("compile_only"))
 
 
-def _parse(argv: list[str]) -> list[str]:
-    """Parses as absl does, but answers mistakes in a config with a line instead of a traceback."""
-    values = flags.FLAGS
-    try:
-        arguments = values(argv)
-        values.config.lock()  # a file that does not exist is reported on first use only
-        if not values.workdir and not _only_compiles():
-            raise flags.Error("Flag --workdir must have a value other than None")
-        return arguments
-    except (flags.Error, OSError) as error:
-        # Where a config file raised something, the message ends with that.
-        message = str(error).strip().splitlines()[-1].strip()
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        given = ", ".join(flag for flag in argv if flag.startswith("--config."))
-        message = (
-            f"{' '.join(str(error).split())}: no such setting, or not of this type, in {given}"
-        )
-    message = f"error: {message}. See --help, and the config file for its settings"
-    print(printable(message), file=sys.stderr)
-    sys.exit(1)
+def parser(folder: str = "") -> Callable[[list[str]], list[str]]:
+    """A parser for `app.run` that answers mistakes with one line.
+
+    Args:
+      folder: of the command's configs, in which --config=NAME is looked for.
+    """
+
+    def parse(argv: list[str]) -> list[str]:
+        values = flags.FLAGS
+        for name in values:  # --help lists the flags of the main module only
+            if values.find_module_defining_flag(name) == __name__:
+                values.register_key_flag_for_module(sys.argv[0], values[name])
+        try:
+            argv, file = _with_file(argv, folder)
+            if file and not any(flag.startswith("--help") for flag in argv):
+                _check_names(argv, file)
+            arguments = values(argv)
+            if not file:
+                raise SettingError(
+                    "--config is missing; expected a file or one of "
+                    + ", ".join(files.names(folder))
+                )
+            values.config.lock()
+            if not values.workdir and not _only_compiles():
+                raise SettingError("--workdir is missing; expected the folder of the run")
+            return arguments
+        except flags.UnrecognizedFlagError as error:
+            name = error.flagname.removeprefix("no")
+            message = f"there is no flag --{error.flagname}{_suggestion(name, list(values))}"
+        except (flags.Error, SettingError, OSError) as error:
+            lines = str(error).strip().splitlines()
+            message = lines[-1].strip() if lines else type(error).__name__
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            given = ", ".join(flag for flag in argv if flag.startswith("--config."))
+            message = f"{' '.join(str(error).split())}: not of this setting's type, in {given}"
+        print(printable(f"error: {message}. See --help"), file=sys.stderr)
+        sys.exit(1)
+
+    return parse
+
+
+def _with_file(argv: Sequence[str], folder: str) -> tuple[list[str], str]:
+    """The arguments with --config resolved to a file, and that file; empty if none is given."""
+    out, file = list(argv), ""
+    for index, argument in enumerate(out):
+        name, equals, value = argument.partition("=")
+        if name not in ("--config", "-config"):
+            continue
+        if equals:
+            file = files.find(value, folder)
+            out[index] = f"--config={file}"
+        elif index + 1 < len(out):
+            file = files.find(out[index + 1], folder)
+            out[index + 1] = file
+    return out, file
+
+
+def _check_names(argv: Sequence[str], file: str) -> None:
+    """Raises SettingError for a --config.NAME that the config does not have."""
+    known = files.any_setting(files.load(file))
+    for argument in argv:
+        name = argument.partition("=")[0].lstrip("-")
+        if not argument.startswith("-") or not name.startswith("config."):
+            continue
+        setting = name.removeprefix("config.")
+        if setting not in known and "[" not in setting:
+            near = _suggestion(setting, list(known))
+            raise SettingError(f"--{name}: no such setting in {file}{near}")
+
+
+def _suggestion(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -1,12 +1,10 @@
 """The command for sweeps: many runs of any experiment, in one workdir."""
 
-import importlib.util
 import logging
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NoReturn
 
 from absl import app, flags
@@ -14,22 +12,21 @@ from ml_collections import config_flags
 from rich.console import Console
 from rich.table import Table
 
+from biobert_jax.configuration import files
 from biobert_jax.errors import SettingError, report_errors
 from biobert_jax.launcher.checks import check_settings
-from biobert_jax.launcher.flags import _parse
+from biobert_jax.launcher.flags import parser
 from biobert_jax.sweeps.execute import Sweep, run_sweep
 from biobert_jax.sweeps.executors import Executor, Local, Ray
 from biobert_jax.sweeps.plan import EVALUATE, SweepError, SweepRun, ordered, select
 from biobert_jax.tasks import registry
-
-CONFIGS = Path(__file__).parents[2] / "configs"
 
 EVALUATION_OPTIONS = ("model", "data", "split", "task", "map", "dtype")
 
 
 def launch() -> NoReturn:
     """Reads the flags and runs, lists or prints a sweep."""
-    config_flags.DEFINE_config_file("config", None, "The sweep, e.g. configs/sweeps/search.py")
+    config_flags.DEFINE_config_file("config", None, "The sweep, by name or path, e.g. search")
     flags.DEFINE_string("workdir", None, "Folder of the sweep; an existing one is resumed.")
     flags.DEFINE_enum("engine", "local", ["local", "ray"], "Where runs are computed.")
     flags.DEFINE_integer("workers", 1, "Runs at a time.", lower_bound=1)
@@ -40,8 +37,7 @@ def launch() -> NoReturn:
     flags.DEFINE_bool("retry", False, "Run again what failed before.")
     flags.DEFINE_bool("dry_run", False, "List the runs and their states; run nothing.")
     flags.DEFINE_bool("print", False, "Print a shell command per run; run nothing.")
-    flags.mark_flag_as_required("config")
-    app.run(_main, flags_parser=_parse)
+    app.run(_main, flags_parser=parser("sweeps"))
 
 
 def _main(argv: list[str]) -> None:
@@ -79,7 +75,7 @@ def read_runs(path: Path, config: Any) -> list[SweepRun]:
     Raises:
       SweepError: the file has no `get_runs`; a run names no config file or no such setting.
     """
-    module = load(path)
+    module = files.load_module(path)
     if not hasattr(module, "get_runs"):
         raise SweepError(
             f"{path}: has no function get_runs(config); expected a sweep, as in configs/sweeps/"
@@ -102,9 +98,8 @@ def config_of(run: SweepRun, settings: Mapping[str, Any]) -> Any:
     Raises:
       SweepError: there is no such config file, or a setting is unknown or out of range.
     """
-    path, variant = config_file(run)
     try:
-        config = load(path).get_config(variant)
+        config = files.load(config_file(run))
         config.lock()
         config.update_from_flattened_dict(dict(settings))
         check_settings(config)
@@ -114,13 +109,12 @@ def config_of(run: SweepRun, settings: Mapping[str, Any]) -> Any:
     return config
 
 
-def config_file(run: SweepRun) -> tuple[Path, str]:
-    """The config file of a run, and its variant."""
-    name, _, variant = run.config.partition(":")
-    path = CONFIGS / f"{name}.py"
-    if not path.is_file():
-        raise SweepError(f"sweep: {run.name}: no config {name!r}; expected a file {path}")
-    return path, variant
+def config_file(run: SweepRun) -> str:
+    """The config file of a run, with its variant."""
+    try:
+        return files.find(run.config)
+    except SettingError as error:
+        raise SweepError(f"sweep: {run.name}: {error}") from error
 
 
 def command(run: SweepRun, settings: Mapping[str, Any], folder: Path) -> list[str]:
@@ -129,13 +123,10 @@ def command(run: SweepRun, settings: Mapping[str, Any], folder: Path) -> list[st
         options = [f"--{name}={value}" for name, value in settings.items()]
         program = [sys.executable, "-m", "biobert_jax.cli", "evaluate"]
         return [*program, *options, f"--output={folder}"]
-    path, variant = config_file(run)
     task = config_of(run, settings).task
     return [
-        sys.executable,
-        "-m",
-        f"experiments.{registry.find(task).command}",
-        f"--config={path}:{variant}" if variant else f"--config={path}",
+        *(sys.executable, "-m", "biobert_jax.cli", "train", registry.find(task).command),
+        f"--config={config_file(run)}",
         f"--workdir={folder}",
         *(f"--config.{name}={value}" for name, value in settings.items()),
     ]
@@ -148,7 +139,7 @@ def commands(sweep: Sweep, own: Sequence[SweepRun], file: str) -> list[str]:
         if run.needs:
             lines.append(f"# after {', '.join(run.needs)}")
         if run.choose:  # its settings are known only then
-            again = [sys.executable, "-m", "experiments.sweep", f"--config={file}"]
+            again = [sys.executable, "-m", "biobert_jax.cli", "sweep", f"--config={file}"]
             again += [a for a in sys.argv[1:] if a.startswith("--config.")]
             lines.append(shlex.join([*again, f"--workdir={sweep.workdir}", f"--only={run.name}"]))
         else:
@@ -191,13 +182,3 @@ def share(runs: Sequence[SweepRun], shard: str) -> list[SweepRun]:
     if not (number.isdigit() and count.isdigit() and int(number) < int(count)):
         raise SweepError(f"--shard={shard}: expected i/n with 0 <= i < n, such as 0/4")
     return [run for index, run in enumerate(runs) if index % int(count) == int(number)]
-
-
-def load(path: Path) -> ModuleType:
-    """Imports a config file by its path."""
-    specification = importlib.util.spec_from_file_location(f"_config_{path.stem}", path)
-    if specification is None or specification.loader is None:
-        raise SweepError(f"{path}: not a Python file")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module

@@ -69,7 +69,8 @@ def test_the_best_run_is_chosen_on_validation():
 @pytest.mark.parametrize("path", sorted(SWEEPS.glob("*.py")), ids=lambda path: path.stem)
 @pytest.mark.parametrize("variant", ["", "debug"])
 def test_every_sweep_file_gives_runs_whose_settings_exist(path, variant):
-    from biobert_jax.launcher.sweep import load, read_runs
+    from biobert_jax.configuration.files import load
+    from biobert_jax.launcher.sweep import read_runs
 
-    runs = read_runs(path, load(path).get_config(variant))
+    runs = read_runs(path, load(f"{path}:{variant}"))
     assert len(runs) >= 4
