@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIG = "--config=configs/ner/ncbi_disease.py"
 
@@ -23,24 +21,12 @@ def experiment(*flags: str, **environment: str) -> subprocess.CompletedProcess:
     )
 
 
-@pytest.mark.parametrize(
-    ("flags", "expected"),
-    [
-        ([CONFIG], "--workdir"),
-        (["--workdir=runs/x"], "--config"),
-        ([CONFIG, "--workdir=runs/x", "--config.foo=1"], "foo"),
-        ([CONFIG, "--workdir=runs/x", "--config.train.epochs=many"], "many"),
-        ([f"{CONFIG}:nonsense", "--workdir=runs/x"], "nonsense"),
-        (["--config=configs/ner/absent.py", "--workdir=runs/x"], "absent.py"),
-        ([CONFIG, "--workdir=runs/x", "--wrokdir=runs/y"], "wrokdir"),
-    ],
-)
-def test_mistakes_are_named_without_a_traceback(flags, expected):
-    done = experiment(*flags)
-    assert done.returncode != 0
-    told = done.stdout + done.stderr
-    assert expected in told
-    assert "Traceback" not in told
+def test_a_mistake_is_one_line_without_a_traceback():
+    """tests/launcher/test_flags.py has more of them, in this process."""
+    done = experiment(CONFIG, "--workdir=runs/x", "--config.train.epoch=3")
+    assert done.returncode == 1
+    assert "did you mean train.epochs?" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
     assert not (REPOSITORY / "runs" / "x").exists()
 
 
@@ -48,8 +34,8 @@ def test_help_answers_at_once():
     """Under 3 s. Measured as the processor's time, which other programs do not lengthen."""
     before = seconds_of_children()
     done = experiment("--help")
-    assert "--workdir" in done.stdout
-    assert "--config" in done.stdout
+    assert "  --workdir: " in done.stdout
+    assert "  --config: " in done.stdout
     assert seconds_of_children() - before < 3.0
 
 
