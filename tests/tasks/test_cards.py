@@ -61,8 +61,8 @@ def test_a_card_without_a_version_is_read():
 
 
 def test_a_card_of_an_unknown_task_is_read_as_far_as_its_encoder():
-    written = CARDS[0].to_dict() | {"task": "similarity", "scale": 5.0}
-    assert cards.read("runs/x", written) == Card(**ENCODER, labels=["O", "B"], task="similarity")
+    written = CARDS[0].to_dict() | {"task": "unheard-of", "scale": 5.0}
+    assert cards.read("runs/x", written) == Card(**ENCODER, labels=["O", "B"], task="unheard-of")
 
 
 @pytest.mark.parametrize(
