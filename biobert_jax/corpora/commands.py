@@ -30,7 +30,10 @@ def declare_build(parser: argparse.ArgumentParser) -> None:
         help="lower-case the text and strip accents; default: as the vocabulary is",
     )
     parser.add_argument(
-        "--output", required=True, metavar="DIR", help="new, or of an interrupted run: it goes on"
+        "--output",
+        required=True,
+        metavar="DIR",
+        help="new, or of an interrupted run, which is resumed",
     )
     parser.add_argument(
         "--min-words",

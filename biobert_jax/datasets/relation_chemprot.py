@@ -123,7 +123,7 @@ def join_sentences(sentences: Sequence[Span], mentions: Sequence[Span]) -> list[
       mentions: [start, end) within the same text, in any order.
     """
     starts = [start for start, _ in sentences]
-    joined = set()  # sentences that go on with the one after them
+    joined = set()  # sentences that are one with the next
     for start, end in mentions:
         first = max(0, bisect.bisect_right(starts, start) - 1)
         last = bisect.bisect_left(starts, end) - 1

@@ -32,7 +32,7 @@ def tags_of_spans(length: int, spans: Iterable[Span]) -> tuple[list[str], list[S
     first to begin, then the first given.
 
     Args:
-      length: words in the sentence; every span lies within.
+      length: words in the sentence; every span is within it.
       spans: entities, in any order.
     """
     tags = ["O"] * length

@@ -104,7 +104,7 @@ def basic_words(text: str, lowercase: bool) -> list[BasicWord]:
 
 
 def _segments(text: str) -> Iterator[list[_Char]]:
-    """Yields what lies between whitespace, CJK characters standing alone, without controls."""
+    """Yields what stands between whitespace, CJK characters standing alone, without controls."""
     segment: list[_Char] = []
     for index, char in enumerate(text):
         kind = _kind(char)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from clu import metrics as clu_metrics
 
-from biobert_jax.training.workdir import writing
+from biobert_jax.files import write_text, writing
 
 METRICS = "metrics.jsonl"
 THROUGHPUT = "throughput.jsonl"
@@ -201,9 +201,7 @@ def keep_until(path: Path, step: int) -> None:
         except ValueError:
             break
         kept.append(line + "\n")
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text("".join(kept), encoding="utf-8")
-    temporary.replace(path)
+    write_text(path, kept)
 
 
 class Progress:

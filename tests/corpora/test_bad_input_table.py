@@ -385,7 +385,7 @@ def test_what_is_in_the_way_of_the_output(place, capsys):
     (place / "out" / "in.txt").write_text(SENTENCES)
     assert "holds something else" in only_message(capsys, lambda: build(place))
     message = only_message(capsys, lambda: build(place, name="out/in.txt"))
-    assert message.startswith(f"{place}/out/in.txt: an input lies in the output folder")
+    assert message.startswith(f"{place}/out/in.txt: an input is in the output folder")
     assert list(contents(place / "out")) == ["in.txt"]
 
 

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from biobert_jax.errors import TrainingError
+from biobert_jax.errors import WriteError
 from biobert_jax.training.metrics import (
     METRICS,
     THROUGHPUT,
@@ -112,7 +112,7 @@ def test_a_full_disk_is_told_with_the_path(tmp_path):
     writers = Writers(tmp_path, 0, active=True)
     writers._files[METRICS].close()
     writers._files[METRICS] = open("/dev/full", "w")  # noqa: SIM115
-    with pytest.raises(TrainingError, match=r"metrics\.jsonl: could not be written \(No space"):
+    with pytest.raises(WriteError, match=r"metrics\.jsonl: could not be written \(No space"):
         writers.write(METRICS, 1, {"loss": 1.0})
     writers.close()
 

@@ -38,7 +38,7 @@ def run_local(
     except BrokenProcessPool as error:
         raise DataError(
             "a worker process was killed, perhaps for want of memory; expected each to end by "
-            "itself. Run the command again to go on, with fewer --workers if it was memory"
+            "itself. Run the command again to resume, with fewer --workers if it was memory"
         ) from error
     finally:
         executor.shutdown(cancel_futures=True)
@@ -83,7 +83,7 @@ def run_ray(
     except ray.exceptions.RayError as error:
         raise DataError(
             f"a Ray task died {_RETRIES + 1} times ({type(error).__name__}); expected at least one "
-            "node to survive. See ray status, then run the command again to go on"
+            "node to survive. See ray status, then run the command again to resume"
         ) from error
     finally:
         for reference in running:

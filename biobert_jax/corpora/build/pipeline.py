@@ -78,7 +78,7 @@ def build_corpus(
     workers: int = 1,
     engine: str = "local",
 ) -> ShardedCorpus:
-    """Builds a corpus, or goes on with one whose building was interrupted.
+    """Builds a corpus, or resumes a build that was interrupted.
 
     Args:
       inputs: file names or patterns.
@@ -98,7 +98,7 @@ def build_corpus(
     inside = [file.path for file in files if Path(file.path).is_relative_to(output)]
     if inside:
         raise DataError(
-            f"{inside[0]}: an input lies in the output folder {output}; name another --output, or "
+            f"{inside[0]}: an input is in the output folder {output}; name another --output, or "
             "an --input that leaves it out"
         )
     exclusions = read_exclusions(options.exclude) if options.exclude else []
@@ -202,7 +202,7 @@ def _begin(folder: Path, settings: dict, tokens: Sequence[str], exclusions: Sequ
         if changed:
             raise DataError(
                 f"{at(folder.parent)}: was begun with other options ({', '.join(changed)}); "
-                "expected the same. Repeat them to go on, or remove the folder to begin anew"
+                "expected the same. Repeat them to resume, or remove the folder to begin anew"
             )
         return
     if folder.parent.exists() and not folder.parent.is_dir():

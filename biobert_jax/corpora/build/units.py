@@ -1,6 +1,6 @@
 """One unit of input files to one part of a corpus: all the work that is done on a worker.
 
-A part is what its files hold, tokenised, before duplicates across files are known. It lies in the
+A part is what its files hold, tokenised, before duplicates across files are known. It is in the
 corpus's `.build` folder under a name made of a hash of everything that it depends on: a part that
 is there is complete and right, whoever made it and when.
 """

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from biobert_jax.errors import DataError
+from biobert_jax.files import writing
 
 
 class Document(NamedTuple):
@@ -69,7 +70,7 @@ class Rejected(NamedTuple):
         return f"{self.source}: {self.position + ': ' if self.position else ''}{self.reason}"
 
 
-# Is told of everything that could not be read; reading goes on when it returns. `list.append` is
+# Called for everything that could not be read; reading continues when it returns. `list.append` is
 # one: a worker collects with it and hands the list back.
 OnError = Callable[[Rejected], None]
 
@@ -93,7 +94,7 @@ def rejected_to(path: str | os.PathLike[str]) -> Iterator[OnError]:
     A line is {"source": ..., "position": ..., "reason": ...}. An existing file is appended to, so
     that a resumed run keeps what the interrupted one had found.
     """
-    with open(path, "a", encoding="utf-8") as file:
+    with writing(path), open(path, "a", encoding="utf-8") as file:
 
         def write(rejected: Rejected) -> None:
             file.write(json.dumps(rejected._asdict(), ensure_ascii=False) + "\n")

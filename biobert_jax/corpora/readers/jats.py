@@ -86,7 +86,7 @@ def read_jats(
       citations: whether numeric citations stay ("as shown [12]"). References by author and year are
         part of the sentence and always stay.
       statistics: is added to.
-      on_error: is told of each broken article; reading goes on if it returns.
+      on_error: is called for each broken article; reading continues if it returns.
 
     Raises:
       DataError: by the default `on_error`.

@@ -5,7 +5,7 @@ turn into JSONL. Every reader takes the same arguments:
 
   path: the file.
   statistics: a ReadStatistics that is added to.
-  on_error: is told of what cannot be read, with its line; reading goes on if it returns.
+  on_error: is called for what cannot be read, with its line; reading continues if it returns.
 
 Ids are "file#n", where n counts the file's records from 1, readable or not.
 """

@@ -159,7 +159,8 @@ def read_pubmed(
       fates: this file's array from `surviving_citations`; without it every record is kept.
       labels: whether a section begins with its label, as in "METHODS: ...".
       statistics: is added to.
-      on_error: is told of each broken record, with its position; reading goes on if it returns.
+      on_error: is called for each broken record, with its position; reading continues if it
+        returns.
 
     Raises:
       DataError: by the default `on_error`; also if `fates` does not fit the file.

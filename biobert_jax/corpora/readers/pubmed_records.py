@@ -1,7 +1,7 @@
 """Cuts PubMed XML into records without parsing it, so that damage costs one record, not a file.
 
 A baseline file is 30,000 citations of some 5 kB in one element. Records are found by their tags,
-each is parsed alone, and what lies between them (declaration, DOCTYPE, root, blanks) goes through a
+each is parsed alone, and what is between them (declaration, DOCTYPE, root, blanks) goes through a
 push parser of its own, which sees that the rest is well-formed too. This is faster than one parser
 over everything (references and history are never looked at), lets the next record survive a broken
 one, and keeps a DOCTYPE's entities away from the records.

@@ -10,6 +10,7 @@ from lxml.builder import E
 
 from biobert_jax.datasets.conll import Sentence
 from biobert_jax.datasets.synthetic.corpus import AnnotatedDocument
+from biobert_jax.files import atomic_writing, write_text
 
 _DOCTYPE = (
     '<!DOCTYPE PubmedArticleSet PUBLIC "-//NLM//DTD PubMedArticle, 1st January 2019//EN" '
@@ -43,7 +44,8 @@ def write_pubmed(
         paths.append(folder / f"pubmed26n{len(paths) + 1:04d}.xml.gz")
         # No name and no time in the header of the gzip file: they would make its bytes differ.
         with (
-            open(paths[-1], "wb") as raw,
+            atomic_writing(paths[-1]) as temporary,
+            open(temporary, "wb") as raw,
             gzip.GzipFile("", "wb", compresslevel=3, fileobj=raw, mtime=0) as file,
             etree.xmlfile(file, encoding="UTF-8") as xml,
         ):
@@ -58,13 +60,12 @@ def write_pubmed(
 def write_ner(folder: str | Path, splits: Mapping[str, Sequence[Sentence]]) -> Path:
     """Writes train.tsv, devel.tsv and test.tsv as `datasets.conll.read_folder` reads them."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     for split in _NER_SPLITS:
-        text = "".join(
+        text = (
             "".join(f"{w}\t{t}\n" for w, t in zip(s.words, s.tags, strict=True)) + "\n"
             for s in splits[split]
         )
-        (folder / f"{split}.tsv").write_text(text, encoding="utf-8")
+        write_text(folder / f"{split}.tsv", text)
     return folder
 
 

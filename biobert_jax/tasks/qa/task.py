@@ -1,10 +1,8 @@
 """Question answering: the span of a passage that answers, for SQuAD and BioASQ."""
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +12,7 @@ from biobert_jax.datasets.qa import QaSplits
 from biobert_jax.datasets.squad import Question
 from biobert_jax.evaluation import qa as evaluation
 from biobert_jax.evaluation.questions import answered, write_questions
+from biobert_jax.files import write_json
 from biobert_jax.input.packing import IGNORED, Example, Feature
 from biobert_jax.models.heads import SpanClassifier, gather_positions
 from biobert_jax.tasks.protocol import Arrays
@@ -182,7 +181,7 @@ class QaTask:
     def _evaluate_spans(self, split, questions, found, directory):
         predicted = {q.id: c[0].text for q, c in zip(questions, found, strict=True) if c}
         if directory is not None:
-            _write_json(directory / f"{split}.json", predicted)
+            write_json(directory / f"{split}.json", predicted, indent=1)
         gold = {q.id: [answer.text for answer in q.answers] for q in questions if q.answers}
         if directory is not None:
             path = directory / f"{split}_questions.jsonl"
@@ -248,9 +247,4 @@ def _write_n_best(
         question.id: [candidate._asdict() for candidate in candidates]
         for question, candidates in zip(questions, found, strict=True)
     }
-    _write_json(path, content)
-
-
-def _write_json(path: Path, content: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    write_json(path, content, indent=1)

@@ -144,7 +144,7 @@ def test_every_document_is_counted_once(tmp_path, vocabulary):
 def _command(texts: Path, output: Path, vocabulary: str) -> list[str]:
     code = (
         "import sys, time\n"
-        "from biobert_jax.corpora import build\n"
+        "from biobert_jax.corpora.build import pipeline as build\n"
         "from biobert_jax.corpora.readers.inputs import ReaderOptions\n"
         "real = build.make_part\n"
         "def slow(task):\n"
@@ -204,7 +204,7 @@ def test_changed_options_and_inputs_are_refused(tmp_path, texts, vocabulary, mon
     write_documents(texts / "0.txt", 77, 20)
     with pytest.raises(DataError, match="finished corpus of other input files or options"):
         build_corpus(pattern, output, options(vocabulary))
-    with pytest.raises(DataError, match="holds something else"):
+    with pytest.raises(DataError, match="an input is in the output folder"):
         build_corpus(pattern, texts, options(vocabulary))
 
 
