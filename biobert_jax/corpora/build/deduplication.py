@@ -78,8 +78,9 @@ def make_shards(
     left = [(p, d) for p, d in zip(parts, dropped, strict=True) if p.summary.documents > len(d)]
     shards = [output / shard_name(index, len(left)) for index in range(len(left))]
     with writing(output):
-        for stale in set(output.glob("shard-*.array_record")) - set(shards):
-            stale.unlink()
+        # Shards of other numbers, and what a killed process had begun.
+        for stale in {*output.glob("shard-*.array_record")} - {*shards} | {*output.glob(".*.tmp")}:
+            stale.unlink(missing_ok=True)
 
     summaries = {}
     copies = []

@@ -5,6 +5,7 @@ and what the function writes must be complete or absent, because a task may be r
 """
 
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -31,10 +32,16 @@ def run_local(
     if workers == 1:
         yield from map(function, tasks)
         return
-    executor = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    executor = ProcessPoolExecutor(workers, context, initializer=_ignore_interrupts)
     try:
         for future in as_completed([executor.submit(function, task) for task in tasks]):
             yield future.result()
+    except KeyboardInterrupt:
+        # What they write is complete or absent; waiting for them would take as long as a task does.
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
     except BrokenProcessPool as error:
         raise DataError(
             "a worker process was killed, perhaps for want of memory; expected each to end by "
@@ -42,6 +49,11 @@ def run_local(
         ) from error
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+def _ignore_interrupts() -> None:
+    """Leaves Ctrl-C, which reaches all processes of a terminal, to the one that started them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def run_ray(

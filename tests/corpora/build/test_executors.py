@@ -4,6 +4,7 @@ import hashlib
 import os
 import random
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -117,3 +118,27 @@ def test_ray_is_asked_for_where_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(DataError, match=r"biobert_jax\[ray\]"):
         list(run_ray(abs, [1], workers=1))
+
+
+def test_an_interrupt_ends_the_workers_at_once():
+    code = (
+        "import time\n"
+        "from biobert_jax.corpora.build.executors import run_local\n"
+        "from biobert_jax.errors import report_errors\n"
+        "if __name__ == '__main__':\n"
+        "    with report_errors():\n"
+        "        for done in run_local(time.sleep, [0, 300, 300], 2):\n"
+        "            print('begun', flush=True)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout.readline() == "begun\n"
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert len(said.splitlines()) == 1
