@@ -26,7 +26,7 @@ class Checkpoint:
 
     config: EncoderConfig
     params: Params
-    """`encoder`, and those of `interop.layout.HEADS` that were there; float32 numpy arrays."""
+    """`encoder`, and those of `interop.layout.HEADS` that the file has; float32 numpy arrays."""
     vocabulary: list[str]
     """Word pieces by id; embedding rows beyond them are padding."""
     lowercase: bool
@@ -36,7 +36,7 @@ class Checkpoint:
     source: str
     """Folder, hub id or prefix it was read from, for messages and logs."""
     card: Card | None = None
-    """What a run of ours says of itself; None for other formats."""
+    """The card of a run of ours; None for other formats."""
 
     def make_tokenizer(self) -> Tokenizer:
         """The tokenizer that the model was trained with."""

@@ -12,8 +12,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from biobert_jax.errors import CheckpointError, DataError, WriteError, at
-from biobert_jax.files import read_json, write_json, write_text
+from biobert_jax.errors import CheckpointError, WriteError, at
+from biobert_jax.files import write_json, write_text
 from biobert_jax.interop import layout
 from biobert_jax.interop.checkpoint import (
     Checkpoint,
@@ -24,8 +24,8 @@ from biobert_jax.interop.checkpoint import (
 )
 from biobert_jax.interop.layout import Params
 from biobert_jax.interop.tensor_files import FILES, find_weights, read_tensors
+from biobert_jax.interop.tokenizer_files import json_object, read_casing, read_vocabulary
 from biobert_jax.models.config import BertConfig
-from biobert_jax.text.wordpiece import SPECIAL_TOKENS, casing_from_vocabulary, load_vocabulary
 
 logger = logging.getLogger(__name__)
 
@@ -71,13 +71,13 @@ def read_huggingface(folder: str | os.PathLike[str]) -> Checkpoint:
     params = _checked_params(weights, read_tensors(weights), config)
     if params.keys() >= {"classifier", "pooler"} and _architecture(config_path) == _TOKENS:
         del params["pooler"]
-    vocabulary = _vocabulary(folder)
+    vocabulary = read_vocabulary(folder)
     check_vocabulary(folder, vocabulary, config.vocab_size)
     labels = None
     if "classifier" in params:
         labels = _labels(config_path, len(params["classifier"]["bias"]))
     return Checkpoint(
-        config, params, vocabulary, _lowercase(folder, vocabulary), labels, str(folder)
+        config, params, vocabulary, read_casing(folder, vocabulary), labels, str(folder)
     )
 
 
@@ -148,89 +148,14 @@ def _without_decoder(where: Path, tensors: dict[str, np.ndarray]) -> dict[str, n
     return {name: t for name, t in tensors.items() if not name.startswith("cls.predictions.")}
 
 
-def _json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; empty where there is no such file."""
-    if not path.is_file():
-        return {}
-    try:
-        values = read_json(path)
-    except DataError as error:
-        raise CheckpointError(str(error)) from error
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{at(path)}: expected a JSON object, found {type(values).__name__}")
-    return values
-
-
 def _architecture(config_path: Path) -> str | None:
-    named = _json(config_path).get("architectures")
+    named = json_object(config_path).get("architectures")
     return str(named[0]) if isinstance(named, list) and named else None
-
-
-def _vocabulary(folder: Path) -> list[str]:
-    if (folder / "vocab.txt").is_file():
-        return list(load_vocabulary(folder / "vocab.txt"))
-    path = folder / "tokenizer.json"
-    tokenizer = _json(path)
-    if not tokenizer:
-        raise CheckpointError(
-            f"{at(folder)}: neither vocab.txt nor tokenizer.json; "
-            "copy the vocabulary that the model was trained with into the folder"
-        )
-    try:
-        model = tokenizer.get("model") or {}
-        ids = dict(model.get("vocab") or {}) if model.get("type") == "WordPiece" else {}
-        more = {token["content"]: token["id"] for token in tokenizer.get("added_tokens") or ()}
-        ids |= more if ids else {}
-        counted = sorted(ids.values()) == list(range(len(ids)))
-    except (TypeError, ValueError, LookupError, AttributeError) as error:
-        raise CheckpointError(
-            f"{at(path)}: no vocabulary could be read from it ({error!r}); expected the "
-            "tokenizer.json of a BERT model, or put its vocab.txt beside it"
-        ) from error
-    if not ids or not counted:
-        raise CheckpointError(
-            f"{at(path)}: model type {model.get('type')!r} with {len(ids)} entries; expected a "
-            "WordPiece vocabulary whose ids count from 0 without gaps"
-        )
-    vocabulary = sorted(ids, key=ids.__getitem__)
-    missing = [token for token in SPECIAL_TOKENS if token not in ids]
-    if missing:
-        raise CheckpointError(
-            f"{at(path)}: its vocabulary lacks {listed(missing)}; expected that of a BERT model"
-        )
-    return vocabulary
-
-
-def _lowercase(folder: Path, vocabulary: list[str]) -> bool:
-    shown = not casing_from_vocabulary(vocabulary)
-    stated = _json(folder / "tokenizer_config.json").get("do_lower_case")
-    if stated is None:
-        stated = _normalizer_lowercases(_json(folder / "tokenizer.json").get("normalizer"))
-    if stated is None:
-        logger.info(
-            "%s: no tokenizer file states the casing; lowercase=%s by its pieces", folder, shown
-        )
-        return shown
-    if bool(stated) != shown:
-        logger.warning(
-            "%s: the tokenizer files say lowercase=%s, which its pieces contradict",
-            folder,
-            bool(stated),
-        )
-    return bool(stated)
-
-
-def _normalizer_lowercases(normalizer: Any) -> bool | None:
-    """Whether a tokenizer.json's normalizer lowercases; None where none of its parts says."""
-    normalizer = normalizer if isinstance(normalizer, dict) else {}
-    parts = [p for p in normalizer.get("normalizers") or [normalizer] if isinstance(p, dict)]
-    flags = [part.get("lowercase", part.get("type") == "Lowercase" or None) for part in parts]
-    return next((flag for flag in flags if flag is not None), None)
 
 
 def _labels(config_path: Path, outputs: int) -> list[str]:
     """The classifier's labels in order; LABEL_0, ... where the configuration names none."""
-    names = _json(config_path).get("id2label")
+    names = json_object(config_path).get("id2label")
     if not names:
         return [f"LABEL_{i}" for i in range(outputs)]
     try:

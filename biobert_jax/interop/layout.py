@@ -186,6 +186,6 @@ def to_tensors(params: Params, config: BertConfig) -> dict[str, np.ndarray]:
             tensor = leaves[place.path][place.index]
             shape = place.shape[::-1] if place.transposed else place.shape
             tensor = tensor.reshape(shape)
-            # safetensors writes the buffer as it lies, so a transposed view would come out wrong.
+            # safetensors writes the buffer in memory order: a transposed view would come out wrong.
             tensors[place.name] = np.ascontiguousarray(tensor.T if place.transposed else tensor)
     return tensors

@@ -1,4 +1,4 @@
-"""A checkpoint with another vocabulary, to go on pre-training with domain words as whole pieces."""
+"""Another vocabulary for a checkpoint, to continue pre-training with whole domain words."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ def change_vocabulary(
       lowercase: whether text is lower-cased for the new vocabulary; by default as its pieces are.
 
     Raises:
-      CheckpointError: a special token is missing, or a piece is there twice.
+      CheckpointError: a special token is missing, or a piece occurs twice.
     """
     vocabulary = list(vocabulary)
     missing = [token for token in SPECIAL_TOKENS if token not in vocabulary]

@@ -31,7 +31,7 @@ def finished_steps(path: Path) -> list[int]:
 
 
 def read_results(workdir: Path) -> dict[str, Any]:
-    """What results.json of a run says; empty where there is none.
+    """The contents of a run's results.json; empty where there is none.
 
     Raises:
       CheckpointError: it cannot be read, or is no JSON object.
@@ -79,10 +79,10 @@ def read_card(workdir: Path, step: int | None = None) -> tuple[dict[str, Any], A
             f"found {steps or 'none'}. Train again, or name another workdir"
         )
     check_files(path, step)
-    logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax misses files that it does not need
     options = ocp.CheckpointManagerOptions(read_only=True)
     with (
         reading(path, step),
+        _without_warnings(),
         ocp.CheckpointManager(path, item_names=("state", "card"), options=options) as manager,
     ):
         card = manager.restore(step, args=ocp.args.Composite(card=ocp.args.JsonRestore()))["card"]
@@ -96,6 +96,7 @@ def read_card(workdir: Path, step: int | None = None) -> tuple[dict[str, Any], A
     here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     with (
         reading(path, step),
+        _without_warnings(),
         ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer,
     ):
         folder = path / str(step) / "state"
@@ -108,6 +109,18 @@ def read_card(workdir: Path, step: int | None = None) -> tuple[dict[str, Any], A
         )
         params = jax.device_get(checkpointer.restore(folder, args=arguments)["params"])
     return card, params, step
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Orbax warns of files that are missing and that it does not need here."""
+    absl = logging.getLogger("absl")
+    level = absl.level
+    absl.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        absl.setLevel(level)
 
 
 def check_files(path: Path, step: int) -> None:

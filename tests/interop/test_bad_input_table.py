@@ -192,6 +192,7 @@ VOCABULARIES = [
     (gone("vocab.txt"), "neither vocab.txt nor tokenizer.json"),
     (holding("tokenizer_config.json", '{"do_lower_case": '), "tokenizer_config.json"),
     (holding("tokenizer_config.json", "[]"), "expected a JSON object"),
+    (holding("tokenizer_config.json", '{"do_lower_case": "false"}'), "lower-cased is 'false'"),
 ]
 
 TOKENIZERS = [

@@ -1,6 +1,5 @@
 """Cross-validation: a run of its own for each fold, and what they say together."""
 
-import json
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ import ml_collections
 import numpy as np
 
 from biobert_jax.training import workdir as workdirs
+from biobert_jax.training.saved import read_results
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def cross_validate(
         file = folder / "results.json"
         if file.is_file():
             workdirs.prepare(folder, its_config)
-            said = json.loads(file.read_text(encoding="utf-8"))
+            said = read_results(folder)
             results = {name: value for name, value in said.items() if name not in HEAD}
             logger.info("fold %d of %d: done before", fold, len(folds))
         else:
