@@ -3,12 +3,10 @@
 import argparse
 import dataclasses
 import datetime
-import logging
 from pathlib import Path
 
 from biobert_jax.errors import CheckpointError
-
-FOLDER = "checkpoints"
+from biobert_jax.training.saved import FOLDER, finished_steps, read_score
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,31 +65,27 @@ def find_step(workdir: Path, which: str) -> int:
 
 
 def list_checkpoints(workdir: Path) -> list[Saved]:
-    """The complete checkpoints of a run, by step; changes nothing in the folder."""
-    import orbax.checkpoint as ocp
+    """The complete checkpoints of a run, by step; changes nothing in the folder.
 
+    Raises:
+      CheckpointError: the metrics of one are damaged.
+    """
     path = workdir.expanduser().absolute() / FOLDER
     if not path.is_dir():
         return []
-    options = ocp.CheckpointManagerOptions(read_only=True)
     found = []
-    absl, level = logging.getLogger("absl"), logging.getLogger("absl").level
-    absl.setLevel(logging.ERROR)  # it warns of what read_only implies
-    with ocp.CheckpointManager(path, options=options, item_names=("metrics",)) as manager:
-        for step in sorted(int(child.name) for child in path.iterdir() if child.name.isdecimal()):
-            folder = path / str(step)
-            metrics = manager.metrics(step) if (folder / "metrics").is_dir() else None
-            files = [file for file in folder.rglob("*") if file.is_file()]
-            written = max(file.stat().st_mtime for file in files)
-            found.append(
-                Saved(
-                    step,
-                    None if not metrics else float(metrics["score"]),
-                    sum(file.stat().st_size for file in files),
-                    datetime.datetime.fromtimestamp(written),
-                )
+    for step in finished_steps(path):
+        folder = path / str(step)
+        files = [file for file in folder.rglob("*") if file.is_file()]
+        written = max((file.stat().st_mtime for file in files), default=0)
+        found.append(
+            Saved(
+                step,
+                read_score(path, step),
+                sum(file.stat().st_size for file in files),
+                datetime.datetime.fromtimestamp(written),
             )
-    absl.setLevel(level)
+        )
     return found
 
 

@@ -29,14 +29,14 @@ from biobert_jax.training.checksums import write_checksums
 from biobert_jax.training.lock import WorkdirLock
 from biobert_jax.training.saved import (
     FOLDER,
+    SELECTED_BY,
     check_files,
     finished_steps,
     first_line,
+    read_score,
     reading,
 )
 from biobert_jax.training.step import TrainState
-
-SELECTED_BY = "score"
 
 logger = logging.getLogger(__name__)
 
@@ -107,6 +107,8 @@ class Checkpoints:
             # Without `close` (an error on the way), when nobody uses this any more.
             self._release = weakref.finalize(self, WorkdirLock(workdir).release)
         try:
+            for step in finished_steps(self._path):
+                read_score(self._path, step)  # Orbax would not say which one is damaged
             with writing(self._path):
                 self._manager = ocp.CheckpointManager(
                     self._path,
@@ -117,8 +119,6 @@ class Checkpoints:
                         cleanup_tmp_directories=True,  # nobody else's: the workdir is locked
                     ),
                 )
-                for step in self._manager.all_steps():
-                    _check_score(step, self._manager.metrics(step))
         except Exception as error:
             self._release()
             if isinstance(error, UserError) or is_communication_error(error):
@@ -229,13 +229,6 @@ class Checkpoints:
         if self._checksums is not None:
             self._checksums.join()
         self._release()
-
-
-def _check_score(step: int, metrics: Any) -> None:
-    """Raises ValueError where Orbax would fail later, on choosing which checkpoints to keep."""
-    score = metrics[SELECTED_BY] if isinstance(metrics, dict) and SELECTED_BY in metrics else None
-    if metrics is not None and not isinstance(score, int | float):
-        raise ValueError(f"step {step} has no score in {FOLDER}/{step}/metrics")
 
 
 def _add_checksums(manager: ocp.CheckpointManager, folder: Path) -> None:

@@ -19,6 +19,7 @@ from biobert_jax.files import read_json
 from biobert_jax.training.checksums import find_damage
 
 FOLDER = "checkpoints"
+SELECTED_BY = "score"
 
 logger = logging.getLogger(__name__)
 
@@ -79,11 +80,14 @@ def read_card(workdir: Path, step: int | None = None) -> tuple[dict[str, Any], A
             f"found {steps or 'none'}. Train again, or name another workdir"
         )
     check_files(path, step)
-    options = ocp.CheckpointManagerOptions(read_only=True)
     with (
         reading(path, step),
         _without_warnings(),
-        ocp.CheckpointManager(path, item_names=("state", "card"), options=options) as manager,
+        ocp.CheckpointManager(
+            path,
+            item_names=("state", "card"),
+            options=ocp.CheckpointManagerOptions(read_only=True),
+        ) as manager,
     ):
         card = manager.restore(step, args=ocp.args.Composite(card=ocp.args.JsonRestore()))["card"]
         if not isinstance(card, dict):
@@ -109,6 +113,29 @@ def read_card(workdir: Path, step: int | None = None) -> tuple[dict[str, Any], A
         )
         params = jax.device_get(checkpointer.restore(folder, args=arguments)["params"])
     return card, params, step
+
+
+def read_score(path: Path, step: int) -> float | None:
+    """The validation score of a checkpoint; None where it has none.
+
+    Args:
+      path: the folder of the checkpoints.
+      step: which one.
+
+    Raises:
+      CheckpointError: its metrics are damaged.
+    """
+    file = path / str(step) / "metrics" / "metrics"  # as Orbax's manager writes and reads them
+    if not file.is_file():
+        return None
+    try:
+        metrics = read_json(file)
+        score = metrics.get(SELECTED_BY) if isinstance(metrics, dict) else None
+        if isinstance(score, bool) or not isinstance(score, int | float):
+            raise DataError(f"{file}: found {reprlib.repr(metrics)}; expected a {SELECTED_BY}")
+    except DataError as error:
+        raise CheckpointError(f"{error}. {_instead_of(path, step)}") from error
+    return float(score)
 
 
 @contextlib.contextmanager

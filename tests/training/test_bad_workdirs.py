@@ -18,6 +18,7 @@ from biobert_jax.interop import layout
 from biobert_jax.interop.checkpoint import Checkpoint
 from biobert_jax.interop.workdir import read_workdir, write_workdir
 from biobert_jax.models.config import BertConfig
+from biobert_jax.training.checkpoint_index import find_step
 from biobert_jax.training.checkpointing import Checkpoints
 from biobert_jax.training.step import TrainState
 from biobert_jax.training.workdir import prepare
@@ -274,6 +275,14 @@ def test_a_damaged_checkpoint_is_not_resumed(trained, tmp_path, change, capfd):
         resume()
     assert str(run / "checkpoints") in refusal(resume)
     assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"score": "good"}', b"\xff"])
+def test_a_damaged_score_is_not_the_best(trained, tmp_path, content):
+    run = shutil.copytree(trained, tmp_path / "run")
+    assert find_step(run, "best") == 4
+    holding(RESUMED / "metrics" / "metrics", content)(run)
+    assert str(run / RESUMED) in refusal(lambda: find_step(run, "best"))
 
 
 @pytest.mark.parametrize(
