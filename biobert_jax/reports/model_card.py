@@ -190,8 +190,7 @@ def _environment_rows(folder: Path) -> list[tuple[str, Any]]:
         said = read_json(folder / "environment.json")
     except DataError:
         return [("environment", UNKNOWN)]
-    # A list of what it ran on, each time that it was started; an object in older workdirs.
-    said = as_object(said[-1] if isinstance(said, list) and said else said)
+    said = as_object(said)
     devices, packages = as_object(said.get("devices")), as_object(said.get("packages"))
     rows = [("devices", f"{devices.get('count', '?')} x {devices.get('kind', '?')}")]
     rows += [(name, packages[name]) for name in ("jax", "flax") if name in packages]

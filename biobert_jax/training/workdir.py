@@ -46,8 +46,8 @@ def prepare(workdir: Path, config: ml_collections.ConfigDict) -> None:
     """Creates a run's folder, or checks that it is this config's and notes that it is resumed.
 
     Process 0 creates it; the others wait for it for `distributed.connect_timeout` seconds. What the
-    run resumes with, settings of `MAY_CHANGE` and versions, is logged and added to
-    environment.json, which has an entry for each start.
+    run resumes with, settings of `MAY_CHANGE` and versions, is logged and written to
+    environment.json, which keeps earlier starts under `earlier`.
 
     Raises:
       TrainingError: the folder belongs to another config (names what differs), to another process
@@ -127,20 +127,21 @@ def _compare(path: Path, ours: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
 
 
 def _add_environment(path: Path, changed: dict[str, tuple[Any, Any]]) -> None:
-    """Appends this start to the list in environment.json."""
-    starts: Any = []
+    """Writes this start to environment.json; earlier ones are kept under `earlier`."""
+    last: Any = {}
     if path.is_file():
         try:
-            starts = read_json(path)
+            last = read_json(path)
         except DataError as error:
             raise TrainingError(
                 f"{error}. Or remove it: it only records on what the run ran"
             ) from error
-        starts = starts if isinstance(starts, list) else [starts]  # older: the first start alone
+    last = last if isinstance(last, dict) else {"unreadable": last}
+    earlier = [*last.pop("earlier", []), *([last] if last else [])]
     this = {"started": time.strftime("%Y-%m-%d %H:%M:%S%z"), **environment()}
     if changed:
         this["changed"] = {name: list(values) for name, values in changed.items()}
-    write_json(path, [*starts, this])
+    write_json(path, this | ({"earlier": earlier} if earlier else {}))
 
 
 def _wait_for(path: Path, seconds: float) -> None:

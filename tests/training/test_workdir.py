@@ -38,7 +38,7 @@ def config(**changes) -> ml_collections.ConfigDict:
 def test_a_new_folder_gets_config_and_environment(tmp_path):
     prepare(tmp_path / "new" / "run", config())
     assert json.loads((tmp_path / "new/run/config.json").read_text())["train"]["epochs"] == 3
-    [found] = json.loads((tmp_path / "new/run/environment.json").read_text())
+    found = json.loads((tmp_path / "new/run/environment.json").read_text())
     assert found["packages"].keys() >= {"jax", "flax", "optax"}
     assert found["devices"]["count"] >= 1
 
@@ -121,7 +121,9 @@ def test_other_processes_are_told_that_they_share_no_folder(tmp_path, monkeypatc
 
 
 def environments(workdir) -> list[dict]:
-    return json.loads((workdir / "environment.json").read_text())
+    """Of each start, oldest first."""
+    last = json.loads((workdir / "environment.json").read_text())
+    return [*last.pop("earlier", []), last]
 
 
 def test_what_a_run_is_resumed_with_is_logged_and_recorded(tmp_path, caplog):
