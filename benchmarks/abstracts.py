@@ -3,7 +3,7 @@
     python -m benchmarks.abstracts --data ../shared/data/pubmed_text --output abstracts.jsonl.gz
 
 What `biobert corpus build` reads: an id, a title, a text, and the PMID where the collection has it.
-Collections whose files are not there are told and left out. Duplicates between collections stay in;
+Collections whose files are missing are reported and left out. Duplicates between collections stay;
 the build drops them.
 """
 
@@ -62,14 +62,14 @@ def titles_and_abstracts(path: Path) -> Iterator[Abstract]:
 
 
 def a_title_and_sentences(path: Path) -> Iterator[Abstract]:
-    """OHSUMED: the title, then a sentence a line."""
+    """OHSUMED: the title, then one sentence per line."""
     for name, text in members(path):
         title, _, rest = text.strip().partition("\n")
         yield Abstract(f"ohsumed#{name.name}", title.strip(), rest)
 
 
 def tokenised(path: Path) -> Iterator[Abstract]:
-    """A file per PMID, words and punctuation apart, a sentence a line."""
+    """A file per PMID, words and punctuation apart, one sentence per line."""
     for name, text in members(path):
         if name.suffix == ".txt" and name.stem.isdigit():
             yield Abstract(f"{path.name}#{name.stem}", "", text, name.stem)

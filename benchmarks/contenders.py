@@ -26,14 +26,14 @@ Contender = tuple[Callable[..., Iterator[Step]], dict[str, Any]]
 """A generator function of steps, and its options; `huge_pages` and `library` are read here."""
 
 PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "V100": 125e12}
-"""Dense bfloat16 (V100: float16) operations a second, by NVIDIA's data sheets."""
+"""Dense bfloat16 (V100: float16) operations per second, by NVIDIA's data sheets."""
 
 
 class Measured(NamedTuple):
     """Of one contender.
 
     Attributes:
-      speeds: units a second, one of each round.
+      speeds: units per second, one of each round.
       seconds: of a step, one of each round.
       first_step: seconds until the first step was done, compilation included.
       peak_bytes: of the device's memory, or of the process on a CPU.
@@ -60,7 +60,7 @@ def measure(
 
     The steps before a round are not counted: the first ones of a process that has waited are slow
     where the machine has taken back what it did not use, libraries' pages among it. A contender
-    that fails is left out from then on; the others go on.
+    that fails is left out from then on; the others continue.
 
     Args:
       contenders: by name.
@@ -178,7 +178,7 @@ def _work(contender, arguments, steps, warmup, connection) -> None:
             done = _make(run, steps)
             elapsed = time.perf_counter() - started
             connection.send((done, elapsed, steps, peak_bytes(options)))
-    except Exception as error:  # whatever a contender may raise: the others go on
+    except Exception as error:  # whatever a contender may raise: the others continue
         traceback.print_exc()
         connection.send(f"{type(error).__name__}: {str(error).strip()}".split("\n")[0][:200])
 

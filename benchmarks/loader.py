@@ -8,9 +8,9 @@ that is not padding; `unpacked` is their share in the original's form, an instan
 Time is processor time, of this process and of the loader's workers, so that other work on the
 machine does not count. A core's speed is real tokens by that time. `batch` is how soon the next one
 can be there where each worker and the main process have a core to themselves: the larger of the
-main process's seconds a batch and the workers' shared out. `wall` is what was seen, on the machine
-as it was. Both are means over as many batches as a block has rows, in which each stream makes one
-more block. The first batch is not in them: each stream makes
+main process's seconds per batch and the workers' shared out. `wall` is the measured time, on the
+machine as it was. Both are means over as many batches as a block has rows, in which each stream
+makes one more block. The first batch is not in them: each stream makes
 its first block for it, and `first` is what that takes, likewise shared out.
 
 With `--pace`, a device that takes that long for a step is imitated by sleeping, for as many batches
@@ -89,7 +89,7 @@ def workers_seconds() -> float:
 def rows_of_blocks(
     task: PretrainingTask, packing: Packing, blocks: int = 12
 ) -> tuple[float, float]:
-    """Rows a block, and real tokens as a percentage of the positions."""
+    """Rows per block, and real tokens as a percentage of the positions."""
     dataset = task.stream(packing, blocks, range(blocks))
     rows = [
         row

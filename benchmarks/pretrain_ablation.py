@@ -5,7 +5,7 @@
 
 All variants are compiled in one process and take turns on the same documents, so that whatever else
 changes on the machine meets all of them; the step without a change comes twice, and tells how much
-of a difference is chance. Ratios are those within a turn, of real tokens a second: their median,
+of a difference is chance. Ratios are those within a turn, of real tokens per second: their median,
 and the range of the middle half. Memory is what the compiler plans for temporaries.
 """
 

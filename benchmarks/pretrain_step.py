@@ -4,8 +4,8 @@
     python -m benchmarks.pretrain_step --size base --rows 64 --row-length 512     # a GPU
 
 The table answers two questions. Equal padded work: `ours, unpacked` and transformers read the
-same padded batches, in rows a second. Real tokens: our packed rows beside their padded ones, over
-the same documents. What each part of ours is worth is told by `benchmarks.pretrain_ablation`.
+same padded batches, in rows per second. Real tokens: our packed rows beside their padded ones, over
+the same documents. `benchmarks.pretrain_ablation` measures what each part is worth.
 
 transformers is BertForPreTraining with SDPA as its Trainer would run it, AdamW, and on a GPU
 torch.compile and bfloat16 autocast; on a CPU its float32 and its bfloat16 are both shown.
@@ -122,8 +122,8 @@ def print_tables(found: dict[str, Measured], settings: dict[str, Any], reference
         )
     console.print(table)
     console.print(
-        f"Ratios are to {reference}: of real tokens a second, of the rounds; and of rows a second, "
-        "which is equal padded work for 'ours, unpacked' only."
+        f"Ratios are to {reference}: of real tokens per second, of the rounds; and of rows per "
+        "second, which is equal padded work for 'ours, unpacked' only."
     )
 
 

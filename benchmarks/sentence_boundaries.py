@@ -2,7 +2,7 @@
 
     python -m benchmarks.sentence_boundaries --data ../shared/data [--part dev] [--errors 20]
 
-The gold is rebuilt from corpora that come one sentence a line (docs/corpora.md says which and how
+The gold is rebuilt from corpora that have one sentence per line (docs/corpora.md says which and how
 good they are): sentences are put back into running text, one blank between them, and each boundary
 between two sentences of a document counts, its end excluded. Rules were only ever tuned on `dev`.
 Installs that have `sentencex` see it beside ours.
@@ -46,7 +46,7 @@ def jnlpba(folder: Path, splits: list[str]) -> Iterator[list[str]]:
 
 
 def bundle(path: Path, is_tokenised: bool) -> Iterator[list[str]]:
-    """Archives of one file a document, one sentence a line; OHSUMED's first line is the title."""
+    """Archives of one file per document, one sentence per line; OHSUMED's first is the title."""
     with tarfile.open(path) as archive:
         for member in sorted((m for m in archive if m.isreg()), key=lambda m: m.name):
             lines = archive.extractfile(member).read().decode("utf-8", "replace").splitlines()

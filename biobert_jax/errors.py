@@ -36,7 +36,7 @@ class SettingError(UserError):
 
 
 class TrainingError(UserError):
-    """Training cannot go on; what was saved before remains."""
+    """Training cannot continue; what was saved before remains."""
 
 
 def at(path: str | os.PathLike[str], line: int | None = None) -> str:
@@ -99,7 +99,7 @@ def report_errors() -> Iterator[None]:
 def report(error: BaseException) -> int:
     """Prints one line on standard error about what ends the program, and returns its exit code.
 
-    A reader of standard output that went away (`| head`) is no failure of ours: nothing is said.
+    A reader of standard output that went away (`| head`) is not a failure: nothing is reported.
     With BIOBERT_DEBUG=1 (or --debug) in the environment, the traceback comes first.
     """
     status, message = FAILED, None
@@ -152,7 +152,7 @@ def _out_of_device_memory(error: BaseException) -> bool:
 
 
 def _place(error: BaseException) -> str:
-    """The innermost line of ours in a traceback, or the innermost one of all."""
+    """The innermost line of this project in a traceback, or the innermost one of all."""
     frames = traceback.extract_tb(error.__traceback__)
     frames = [frame for frame in frames if frame.name != report_errors.__name__]
     if not frames:

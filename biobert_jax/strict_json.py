@@ -38,7 +38,7 @@ def parse_json(text: str, where: str, line: int | None = None) -> Any:
         raise DataError(
             f"{place}: not JSON ({error.msg} at column {error.colno}), near "
             f"{text[max(0, error.pos - 20) : error.pos + 20]!r}; expected "
-            f"{'one whole object a line' if line else 'a JSON file'}. Correct it there"
+            f"{'one whole object per line' if line else 'a JSON file'}. Correct it there"
         ) from error
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error

@@ -30,8 +30,8 @@ class Chip:
     Attributes:
       memory: bytes of HBM.
       flops: a second, bfloat16.
-      bandwidth: of its HBM, bytes a second.
-      links: bytes a second that it can send to its neighbours, all links together.
+      bandwidth: of its HBM, bytes per second.
+      links: bytes per second that it can send to its neighbours, all links together.
     """
 
     memory: float
@@ -185,7 +185,7 @@ def compile_only(
 
     @functools.cache
     def compiled(count: int) -> jax.stages.Compiled:
-        logger.info("compiling for %s, %d rows a device at once", topology.name, share // count)
+        logger.info("compiling for %s, %d rows per device at once", topology.name, share // count)
         return _compile(config, task, mesh, rows, count)
 
     limit = int(device.memory)

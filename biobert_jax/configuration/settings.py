@@ -1,6 +1,6 @@
 """The settings that all tasks have: which values each may have, and what must hold between them.
 
-`defaults.py` has their default values. A setting that only one task has stands in that task's file.
+`defaults.py` has their default values. A setting that only one task has is in that task's file.
 """
 
 import re

@@ -43,7 +43,7 @@ def declare_build(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--keep-duplicates", action="store_true")
     parser.add_argument(
-        "--exclude", default="", metavar="FILE", help="ids or PMIDs to drop, one a line"
+        "--exclude", default="", metavar="FILE", help="ids or PMIDs to drop, one per line"
     )
     parser.add_argument(
         "--unit-megabytes",
@@ -111,10 +111,14 @@ def declare_decontaminate(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         default=[],
         metavar="PATH",
-        help="NER folders, whose test files are read, or text files with a sentence a line",
+        help="NER folders, whose test files are read, or text files with one sentence per line",
     )
     parser.add_argument(
-        "--pmids", nargs="*", default=[], metavar="FILE", help="PMIDs of test articles, one a line"
+        "--pmids",
+        nargs="*",
+        default=[],
+        metavar="FILE",
+        help="PMIDs of test articles, one per line",
     )
     parser.add_argument(
         "--share",
@@ -204,8 +208,8 @@ def _declare_reader(parser: argparse.ArgumentParser) -> None:
         "--text-format",
         choices=TEXT_FORMATS,
         default="",
-        help="a sentence a line with a blank line between documents; a document a line; JSONL. "
-        "Default: by name jsonl, else sentences",
+        help="one sentence per line, a blank line between documents; one document per line; JSONL. "
+        "Default: jsonl by the file's name, otherwise sentences",
     )
     parser.add_argument(
         "--labels", action="store_true", help="pubmed: sections begin with their labels"

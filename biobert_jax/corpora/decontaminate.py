@@ -6,10 +6,10 @@ compared as sequences of letter-and-digit words without case, and a document hol
 if it holds at least half of its shingles (runs of eight words). Eight are long enough that text
 which is not copied hardly shares half of a sentence's, and short enough that a word which differs
 (a Greek letter written out, a typing error) leaves half of a sentence of average length (25 words)
-standing. Sentences of fewer than eight words cannot be told from boilerplate: they are counted and
-left out, and what they come from is found by its longer sentences.
+standing. Sentences of fewer than eight words look like boilerplate: they are counted and left out,
+and what they come from is found by its longer sentences.
 
-Only the benchmarks' shingles are held (16 bytes each, 18 a sentence); documents are streamed.
+Only the benchmarks' shingles are held (16 bytes each, 18 per sentence); documents are streamed.
 """
 
 import functools
@@ -75,7 +75,7 @@ def read_benchmark(path: str | os.PathLike[str]) -> list[str]:
 
     Args:
       path: a folder in the public NER layout, whose test file is read, or a text file with a
-        sentence or passage a line.
+        one sentence or passage per line.
 
     Raises:
       DataError: it cannot be read.
@@ -83,12 +83,12 @@ def read_benchmark(path: str | os.PathLike[str]) -> list[str]:
     path = Path(path)
     if path.is_dir():
         return [" ".join(sentence.words) for sentence in read_folder(path)["test"].sentences]
-    lines = read_lines(path, TEXT, hint="name a folder with test.tsv, or a sentence a line")
+    lines = read_lines(path, TEXT, hint="name a folder with test.tsv, or one sentence per line")
     return [line for _, line in lines if line.strip()]
 
 
 def read_pmids(path: str | os.PathLike[str]) -> list[str]:
-    """The PMIDs of a list: one a line, bare or at the end of an address.
+    """The PMIDs of a list: one per line, bare or at the end of an address.
 
     Raises:
       DataError: it cannot be read, or a line ends in no PMID.

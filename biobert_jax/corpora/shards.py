@@ -88,7 +88,7 @@ def write_shard(
 ) -> ShardSummary:
     """Writes one shard; it appears under its name complete or not at all.
 
-    The bytes depend on the documents and their order only. Memory: 4 bytes a document.
+    The bytes depend on the documents and their order only. Memory: 4 bytes per document.
 
     Raises:
       ValueError: a document is empty, does not begin with a sentence, or holds an id outside the

@@ -38,7 +38,7 @@ from biobert_jax.text.wordpiece_trainer import write_vocabulary
 FORMAT = "biobert_jax.corpus/1"
 MANIFEST, VOCABULARY, WORDS = "manifest.json", "vocab.txt", "words.npy"
 
-# Read without threads 58,000 records a second, with them 45,000, and with an index that stays on
+# Read without threads 58,000 records per second, with them 45,000, and with an index that stays on
 # disk 3,000.
 _READER_OPTIONS = {"max_parallelism": "0"}
 _COUNTS = ("documents", "sentences", "words", "tokens", "unknown_tokens")
@@ -99,7 +99,7 @@ def write_corpus(
     vocabulary: Sequence[str],
     lowercase: bool,
 ) -> "ShardedCorpus":
-    """Writes documents that are tokenised already as a corpus, one iterable a shard."""
+    """Writes documents that are tokenised already as a corpus, one iterable per shard."""
     folder = Path(folder)
     summaries = [
         write_shard(folder / shard_name(index, len(shards)), documents, vocabulary)

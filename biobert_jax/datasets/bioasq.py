@@ -45,8 +45,8 @@ class Passages(NamedTuple):
     """What `to_passages` made of official questions."""
 
     questions: list[Question]  # one for each pair of question and passage, and answer
-    unanswerable: list[str]  # ids of questions whose exact answer stands in none of their snippets
-    skipped: int  # passages left out because no answer stands in them
+    unanswerable: list[str]  # ids of questions whose exact answer is in none of their snippets
+    skipped: int  # passages left out because no answer is in them
 
 
 def read_official(path: str | Path) -> list[BioasqQuestion]:
@@ -160,7 +160,7 @@ def _find(text: str, name: str) -> Answer | None:
     words = r"\s+".join(map(re.escape, name.split()))
     if not words:
         return None
-    # Whole words only: "IL-2" does not stand in "IL-22". Not \b, which wants a letter at the edge.
+    # Whole words only: "IL-2" is not in "IL-22". Not \b, which wants a letter at the edge.
     pattern = rf"(?<!\w){words}(?!\w)"
     match = re.search(pattern, text) or re.search(pattern, text, re.IGNORECASE)
     return Answer(match.start(), match[0]) if match else None

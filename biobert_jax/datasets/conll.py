@@ -28,7 +28,7 @@ _HINT = "convert it to lines of a word, a tab and its tag, with blank lines betw
 
 
 class Sentence(NamedTuple):
-    """A sentence and its tags; word number i stands on line `line + i` of its file."""
+    """A sentence and its tags; word number i is on line `line + i` of its file."""
 
     words: tuple[str, ...]
     tags: tuple[str, ...]  # IOB2, one per word

@@ -17,7 +17,7 @@ def check_connection(url: str, instead: str, downloads: Path | None = None) -> N
     Args:
       url: what is to be downloaded; proxies are used as requests uses them.
       instead: what to do without a network, for the message.
-      downloads: TFDS's folder of downloads; what is there already needs no server.
+      downloads: TFDS's folder of downloads; an existing archive needs no server.
     """
     if downloads is not None and any(url in _text(info) for info in downloads.rglob("*.INFO")):
         return

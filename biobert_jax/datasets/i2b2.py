@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 def read_i2b2_folder(folder: str | Path) -> dict[str, list[Sentence]]:
-    """Reads the unpacked archives, wherever below `folder` they lie.
+    """Reads the unpacked archives, wherever below `folder` they are.
 
     What has "test" in a folder's name is the test split. The challenge has no development split:
     every tenth training record in the order of names is taken for it.
@@ -72,7 +72,7 @@ def read_record(text_path: Path, concept_path: Path) -> list[Sentence]:
     """Reads one record; empty lines give no sentence.
 
     A concept that runs over several lines becomes one entity on each. Of overlapping concepts the
-    longest is kept. Both, and a concept whose text is not what stands there, are logged as
+    longest is kept. Both, and a concept whose text differs from the note's, are logged as
     warnings.
     """
     lines = [line.split() for line in split_lines(read_text(text_path, TEXT), at(text_path))]

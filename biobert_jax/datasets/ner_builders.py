@@ -180,7 +180,7 @@ def merge(by_type: Mapping[str, list[Sentence]]) -> list[Sentence]:
 
 
 def _download(dl_manager: tfds.download.DownloadManager, archive: Archive) -> Path:
-    """Returns where the archive lies, downloaded or put there by hand, its checksum verified."""
+    """Returns the path of the archive, downloaded or put there by hand, its checksum verified."""
     by_hand = _manual_dir(dl_manager) / archive.filename
     if not by_hand.is_file():
         check_connection(

@@ -194,7 +194,7 @@ def _training(
     elif own.is_file():
         files = [own]
     else:
-        # What stands in for it must not hold any year's test questions.
+        # Its replacement must not hold any year's test questions.
         others = _matching(folder, f"BioASQ-train-{kind}-*.json")
         files = others[-1:] or [path for path in goldens if not _is_of(path, year)]
         if not files:

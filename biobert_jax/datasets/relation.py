@@ -89,7 +89,7 @@ def load_relations(
       fold: the number of a fold; `all` for sets without folds.
       marking: `anonymise` or `wrap`, where the set comes as text with offsets.
       scored: the classes that scores are about; by default all but `0` and `false`.
-      repeated: `keep`, or `drop` training sentences that stand in validation or test too.
+      repeated: `keep`, or `drop` training sentences that occur in validation or test too.
       limit: how many examples of each split to take; 0 for all.
       train_limit: how many of the training split, see `subsets.drawn`; 0 for all.
 
@@ -117,7 +117,7 @@ def load_relations(
     for split, count in facts["repeated_sentences"].items():
         if count:
             logger.warning(
-                "%d of %d %s sentences stand in train too%s",
+                "%d of %d %s sentences occur in train too%s",
                 count,
                 len(splits[split]),
                 split,
@@ -188,7 +188,7 @@ def check_labels(labels: Sequence[str], examples: Sequence[RelationExample]) -> 
 
 
 def count_repeated(splits: Mapping[str, Sequence[RelationExample]]) -> dict[str, int]:
-    """For validation and test, how many examples' text, marks included, stands in train too."""
+    """For validation and test, how many examples' text, marks included, occurs in train too."""
     seen = {example.text for example in splits["train"]}
     return {
         split: sum(example.text in seen for example in splits[split])

@@ -121,7 +121,7 @@ def read_archive(path: Path, folds: Folds) -> dict[str, list[RelationExample]]:
 
 
 def _download(dl_manager: tfds.download.DownloadManager) -> Path:
-    """Returns where the archive lies, downloaded or put there by hand."""
+    """Returns the path of the archive, downloaded or put there by hand."""
     by_hand = Path(dl_manager._manual_dir) / FILENAME  # the public property wants it to be filled
     if by_hand.is_file():
         return by_hand

@@ -45,7 +45,7 @@ class ChemProtPart:
     Attributes:
       examples: every chemical with every gene of the same sentence; `PMID.T1.T2`, chemical first.
       abstracts, relations: how many were read; `relations` counts the evaluated ones.
-      unreached: for each class, evaluated relations that no example stands for.
+      unreached: for each class, evaluated relations that no example represents.
       crossing: those of them whose entities are in different sentences.
       second: those of them whose pair has another relation before them in the file.
     """
@@ -93,7 +93,7 @@ def read_part(path: Path, part: str, marking: str = "anonymise") -> ChemProtPart
                 "entities file. Use files of the same release"
             )
         groups = gold[pmid, pair[0], pair[1]]
-        # The flag stands there with a trailing blank; two kinds of one group are one relation.
+        # The flag has a trailing blank there; two kinds of one group are one relation.
         if flag.strip() == "Y" and group not in groups:
             groups.append(group)
             out.relations += 1
@@ -157,7 +157,7 @@ def _read_mentions(
                 f"of {len(text)} characters does not have it; expected offsets in characters into "
                 "title + one blank + abstract. Use files of the same release"
             )
-        # GENE-Y (normalisable) and GENE-N are told apart in the test files too: the pair does not.
+        # The test files distinguish GENE-Y (normalisable) from GENE-N; the pair does not.
         kind = "CHEMICAL" if type_ == "CHEMICAL" else "GENE"
         mentions[pmid][name] = Entity(int(start), int(end), kind)
     return mentions

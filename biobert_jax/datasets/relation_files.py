@@ -3,8 +3,8 @@
 TSV, with or without a header, gzipped or not: `sentence label` or `id sentence label`. BioBERT's
 GAD and EU-ADR, both masked forms of ChemProt and most people's own files are of that kind.
 
-JSON lines, an object a line: `{"text": ..., "label": ...}` with marks in the text (SciBERT), or raw
-text with offsets, `{"text": ..., "entities": [{"start": 0, "end": 4, "type": "GENE"}, ...],
+JSON lines, one object per line: `{"text": ..., "label": ...}` with marks in the text (SciBERT), or
+raw text with offsets, `{"text": ..., "entities": [{"start": 0, "end": 4, "type": "GENE"}, ...],
 "label": ...}`. With more than two entities, `"pair": [i, j]` says which two are meant.
 """
 
@@ -77,7 +77,7 @@ def find_splits(folder: Path) -> dict[str, Path]:
 def read_relations(
     path: str | Path, marking: str = "anonymise", may_be_empty: bool = False
 ) -> list[RelationExample]:
-    """Reads a file; its first character tells JSON lines from TSV.
+    """Reads a file; its first character distinguishes JSON lines from TSV.
 
     Args:
       path: the file.

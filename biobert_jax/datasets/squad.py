@@ -18,7 +18,7 @@ from biobert_jax.files import read_json
 
 
 class Answer(NamedTuple):
-    """An answer that stands in the passage: `context[start : start + len(text)] == text`."""
+    """An answer in the passage: `context[start : start + len(text)] == text`."""
 
     start: int
     text: str
@@ -52,7 +52,7 @@ def read_squad(paths: str | Path | Sequence[str | Path]) -> list[Question]:
 
     Raises:
       DataError: a file is no JSON or not of this form, a passage or question is empty, an answer
-        does not stand at its offset, or two questions have the same id; names the record.
+        is not at its offset, or two questions have the same id; names the record.
     """
     return [question for _, question in read_placed(paths)]
 
@@ -172,7 +172,7 @@ def _answer(record: Any, context: str, place: str) -> Answer:
     if start < 0 or context[start : start + len(text)] != text:
         there = context[max(start, 0) : max(start, 0) + len(text)]
         position = context.find(text)
-        hint = f"it stands at {position}" if position >= 0 else "the passage does not contain it"
+        hint = f"it is at {position}" if position >= 0 else "the passage does not contain it"
         raise DataError(
             f"{place}: the passage has {there!r} at character {start}; expected {text!r} there "
             f"({hint}). Correct answer_start; it counts characters from 0, not bytes."

@@ -46,7 +46,7 @@ def score(
 
     Args:
       gold: one sequence per sentence, BIO or BIOES, typed or bare.
-      predicted: the same number of sequences of the same lengths. None stands for a word without
+      predicted: the same number of sequences of the same lengths. None means a word without
         a prediction, which is scored as O.
 
     Returns:

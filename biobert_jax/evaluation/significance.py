@@ -1,6 +1,6 @@
 """Is a difference between two systems more than chance? Intervals and tests over test units.
 
-Two kinds of chance lie between a score and a claim about a method: which test units (sentences,
+Two kinds of chance separate a score from a claim about a method: which test units (sentences,
 pairs, questions) were drawn, and which seed a run had. A test is right for a claim only if it
 counts the chance that the claim abstracts from:
 

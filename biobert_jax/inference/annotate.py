@@ -64,7 +64,7 @@ def load_annotator(
     """Loads a token classifier.
 
     Args:
-      source: a workdir of ours, a Hugging Face folder or a hub id; see `load_checkpoint`.
+      source: a workdir, a Hugging Face folder or a hub id; see `load_checkpoint`.
       read_workdir: `interop.workdir.read_workdir`, where workdirs are to be read.
       dtype: what matrix products are computed in.
       max_length: pieces of a window, [CLS] and [SEP] included; by default, as in training, or 128

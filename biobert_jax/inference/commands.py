@@ -34,8 +34,7 @@ TEXTS_AT_ONCE = 256
 QUESTIONS_AT_ONCE = 32
 FORMATS = ("terminal", "jsonl", "conll", "brat", "pubtator", "bioc", "bioc-json", "html")
 MODEL_HELP = (
-    "a workdir of ours, a Hugging Face folder, hf://owner/name, or the prefix of a TensorFlow "
-    "checkpoint"
+    "a workdir, a Hugging Face folder, hf://owner/name, or the prefix of a TensorFlow checkpoint"
 )
 
 
@@ -115,10 +114,10 @@ def _only_one(texts: Iterator["Text"], where: str) -> list["Text"]:
 
 
 def _text_beside(output: str | None, texts: Sequence["Text"]) -> Path | None:
-    """Where the text goes that brat wants beside its annotations; None if it is there already.
+    """The path of the text that brat expects beside its annotations; None if it exists.
 
     Raises:
-      WriteError: another text is there.
+      WriteError: the path holds another text.
     """
     if output is None or not texts:
         return None
@@ -140,8 +139,8 @@ def declare_answer(parser: argparse.ArgumentParser) -> None:
         "--input",
         default="-",
         metavar="FILE",
-        help="with --question: a passage a line, or .jsonl with `text`. Without: .json of BioASQ "
-        "or SQuAD's form, or JSON lines with `question` and `contexts`; -: standard input",
+        help="with --question: one passage per line, or .jsonl with `text`. Without: .json of "
+        "BioASQ or SQuAD's form, or JSON lines with `question` and `contexts`; -: standard input",
     )
     parser.add_argument("--top", type=_count, metavar="N", help="at most so many answers")
     parser.add_argument(
@@ -204,7 +203,7 @@ def declare_relations(parser: argparse.ArgumentParser) -> None:
         "--input",
         default="-",
         metavar="FILE",
-        help="the forms that training reads, labels left out or not: a marked sentence a line, "
+        help="the forms that training reads, labels left out or not: one marked sentence per line, "
         "TSV with a header, or JSON lines with offsets; - (the default): standard input",
     )
     parser.add_argument(
@@ -254,7 +253,7 @@ def declare_embed(parser: argparse.ArgumentParser) -> None:
         choices=("none", "cls", "mean"),
         default="mean",
         help="a vector a text: that of [CLS], or the mean over its pieces (the default); or none: "
-        "one a piece, with `starts` of each text and `offsets` of each piece beside `embeddings`",
+        "one per piece, with `starts` of each text and `offsets` of each piece beside `embeddings`",
     )
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
 

@@ -24,7 +24,7 @@ class Embeddings(NamedTuple):
     """The last layer's vectors, float32.
 
     Attributes:
-      vectors: [N, D], one a text; without pooling [P, D], one a piece of any text.
+      vectors: [N, D], one per text; without pooling [P, D], one per piece of any text.
       starts: [N + 1]; without pooling, text i has the pieces starts[i]:starts[i + 1]; else None.
       offsets: [P, 2]; without pooling, each piece's characters in its text; else None.
     """

@@ -26,7 +26,7 @@ def run_packed(
 
     Args:
       apply: a jitted function (params, batch) -> an array, or a dict of arrays, [R, S, ...] with a
-        value a token or [R, N, ...] with one a sequence; keep it between calls, so that it is
+        value per token or [R, N, ...] with one per sequence; keep it between calls, so that it is
         compiled once. Batches have a power of two rows, at most `MAX_ROWS`: five shapes in all.
       params: its parameters.
       examples: sequences with `input_ids` and `token_type_ids` [n], n at most `row_length`.

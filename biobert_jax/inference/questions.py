@@ -62,7 +62,7 @@ def read_questions(path: str, question: str | None = None) -> Iterator[Asked]:
             raise DataError("--question is not UTF-8; expected text in UTF-8")
         passages = tuple(text for _, text in read_texts(path))
         if not passages:
-            raise DataError(f"{at(name_of(path))}: no passage in it; expected one a line")
+            raise DataError(f"{at(name_of(path))}: no passage in it; expected one per line")
         if not all(passage.strip() for passage in passages):
             raise DataError(f"{at(name_of(path))}: a passage is empty. Remove it")
         yield Asked("1", question, passages)

@@ -141,7 +141,7 @@ def without_repeats(placed: Iterable[tuple[str, Any]]) -> Iterator[Any]:
 
 
 def read_records(path: str) -> Iterator[Record]:
-    """Reads a file of JSON lines, an object a line; blank lines are skipped.
+    """Reads a file of JSON lines, one object per line; blank lines are skipped.
 
     Raises:
       DataError: it cannot be read, is not UTF-8, or a line is no JSON object.
@@ -149,7 +149,7 @@ def read_records(path: str) -> Iterator[Record]:
     where = name_of(path)
     with open_input(path) as stream:
         head = stream.peek(HEAD_BYTES)[:HEAD_BYTES]
-        expect_kind(head, where, JSON, TEXT, hint="give JSON lines, an object a line")
+        expect_kind(head, where, JSON, TEXT, hint="give JSON lines, one object per line")
         yield from _records(stream, where)
 
 
@@ -161,10 +161,10 @@ def _records(stream: BinaryIO, where: str) -> Iterator[Record]:
         if line.strip() in ("{", "[", "[{"):
             raise DataError(
                 f"{place}: JSON that goes over several lines (BioC, SQuAD?); expected JSON lines, "
-                "one whole object a line"
+                "one whole object per line"
             )
         if not line.lstrip().startswith("{"):
-            raise DataError(f"{place}: found {line[:80]!r}; expected a JSON object a line")
+            raise DataError(f"{place}: found {line[:80]!r}; expected one JSON object per line")
         yield Record(place, number, parse_json(line, where, number))
 
 

@@ -90,7 +90,7 @@ class Feature:
 
 @dataclasses.dataclass(frozen=True)
 class RowPlan:
-    """Which sequences stand in which row.
+    """Which sequences are in which row.
 
     Attributes:
       members: [K] sequence indices, row after row.

@@ -3,7 +3,7 @@
 Row r of every batch comes from stream r. Stream r reads blocks r, r + R, r + 2R, ...; a block is a
 list of examples that is a function of its number alone. It packs each block by itself, and gives
 its rows one by one. So the batches are the same for any number of processes and workers, and a
-position in the data is two integers a stream:
+position in the data is two integers per stream:
 
     stream 0   block 0: row row row | block R: row row ...
     stream 1   block 1: row row row row | block R + 1: row ...
@@ -176,7 +176,7 @@ class _Reader:
 class Batches:
     """Batches of this process's rows, made in the background, and the position in the data.
 
-    The position is that of the streams of all processes: a run may go on with other numbers of
+    The position is that of the streams of all processes: a run may be resumed with other numbers of
     processes and workers. It comes with the rows, whoever made them.
     """
 
@@ -248,7 +248,7 @@ def _in_turn(shares: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 def _end_with_parent(worker: int, workers: int) -> None:
     """Has a worker end when the process that it works for is gone: killed, that cannot see to it.
 
-    Grain's workers would wait for it for ever, with their memory and its open files.
+    Grain's workers would wait for it permanently, with their memory and its open files.
     """
     del worker, workers
     parent = multiprocessing.parent_process()

@@ -35,7 +35,7 @@ def read_hub(identifier: str) -> Checkpoint:
             folder = snapshot_download(
                 repository, revision=revision or None, allow_patterns=_TOKENIZER + patterns
             )
-        except Exception as error:  # the library's own, httpx's, and what a proxy makes of them
+        except Exception as error:  # the library's own, httpx's, and what a proxy raises
             raise CheckpointError(
                 f"{identifier}: cannot be fetched from the Hugging Face hub "
                 f"({type(error).__name__}: {_in_short(error)}). Expected {SCHEME}owner/name"

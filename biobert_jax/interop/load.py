@@ -17,7 +17,7 @@ from biobert_jax.interop.tensor_files import find_weights
 from biobert_jax.training.checkpoint_index import split_name
 
 _EXPECTED = (
-    "`random`; a workdir of ours (config.json and checkpoints/); a Hugging Face folder "
+    "`random`; a workdir (config.json and checkpoints/); a Hugging Face folder "
     "(config.json with model.safetensors or pytorch_model.bin); a hub id "
     f"({hub.SCHEME}owner/name); the prefix of a TensorFlow checkpoint (that and .index, .data-*) "
     "or the folder of one"
@@ -33,7 +33,7 @@ def load_checkpoint(
     """Resolves `config.init`.
 
     Args:
-      init: `random`, a workdir of ours (`runs/p`, `runs/p@500`, `runs/p@best`), a Hugging Face
+      init: `random`, a workdir (`runs/p`, `runs/p@500`, `runs/p@best`), a Hugging Face
         folder, a hub id (`hf://owner/name[@revision]`), the prefix of a TensorFlow checkpoint or
         the folder of one.
       read_workdir: reads a workdir (a folder with config.json and checkpoints/). Given by the

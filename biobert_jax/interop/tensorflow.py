@@ -113,7 +113,7 @@ def read_tensorflow(
 def _with_labels(
     prefix: Path, params: Params, head: str, labels: Sequence[str] | None
 ) -> tuple[Params, list[str]]:
-    """The parameters with those outputs that have a label of ours, and these labels."""
+    """The parameters with the outputs whose labels this project has, and these labels."""
     if "classifier" not in params:
         raise CheckpointError(
             f"{at(prefix)}: no output_weights, so it has no head for {head}; expected a checkpoint "

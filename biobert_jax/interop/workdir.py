@@ -1,4 +1,4 @@
-"""A workdir of ours as a checkpoint to start from, and a checkpoint as a workdir."""
+"""A workdir as a checkpoint to start from, and a checkpoint as a workdir."""
 
 import dataclasses
 import reprlib

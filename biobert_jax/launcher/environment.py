@@ -44,7 +44,7 @@ def set_up(
 
 
 def _log_to_stderr() -> None:
-    # Milliseconds since the launch stand on every line: a slow start shows where it is slow.
+    # Every line has the milliseconds since the launch: a slow start shows where it is slow.
     form = "%(levelname).1s %(relativeCreated)6.0f ms  %(message)s"
     logging.basicConfig(stream=sys.stderr, force=True)
     logging.getLogger().handlers[0].setFormatter(PrintableFormatter(form))

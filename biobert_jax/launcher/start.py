@@ -137,7 +137,7 @@ def load(init: str) -> Checkpoint | None:
 def compute(
     config: Any, architecture: BertConfig | None = None, platform: str | None = None
 ) -> Compute:
-    """How a model is computed; resolves and logs what `auto` stands for.
+    """How a model is computed; resolves and logs what `auto` means.
 
     Args:
       config: compute, model, mesh.

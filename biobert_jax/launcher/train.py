@@ -60,7 +60,7 @@ def train(config: Any, workdir: Path) -> Results | None:
 
 
 def prepare(config: Any) -> Prepared:
-    """What the config's task makes of it."""
+    """The task and initial parameters of a config."""
     start_from = functools.partial(start.start, config)
     return registry.resolve(registry.find(config.task).prepare)(config, start_from)
 
@@ -119,7 +119,7 @@ def summarise_trials(trials: Sequence[Results]) -> Results:
     Returns:
       `trials`; `settings`, per learning rate the number of `trials`, the mean scores of each split
       and their sample standard deviations under `spread`. With one rate, its means and the spread
-      of its last split stand at the top as well, as for folds.
+      of its last split are at the top as well, as for folds.
     """
     rates = list(dict.fromkeys(one["learning_rate"] for one in trials))
     settings = []

@@ -70,7 +70,7 @@ def attend(
 
 
 def choose(platform: str, dtype: str, dropout_rate: float, generator: str) -> str:
-    """What `auto` stands for.
+    """What `auto` means.
 
     Args:
       platform: of the devices: cpu, cuda, rocm or tpu.

@@ -95,7 +95,7 @@ def compare(
     @jax.jit
     def differences() -> dict[str, jax.Array]:
         ours, plain = run(implementation), run("xla")
-        # Of real positions: what stands at padding is left open.
+        # Of real positions: values at padding are left open.
         far = lambda a, b: jnp.max(jnp.abs(jnp.where(real, a.astype(jnp.float32) - b, 0)))
         scale = lambda b: jnp.max(jnp.abs(jnp.where(real, b.astype(jnp.float32), 0))) + 1e-30
         return {n: far(ours[n], plain[n].astype(jnp.float32)) / scale(plain[n]) for n in plain}

@@ -54,8 +54,8 @@ def attend(
     """The kernel for NVIDIA GPUs, as `attention_kernel.Kernel` says.
 
     Rows are padded to whole blocks and heads to a power of two; rows of a multiple of 128 and heads
-    of 16, 32, 64 or 128 need none. Faster where a row's segments lie in the order of their numbers,
-    padding last, as the packer lays them; right in any order.
+    of 16, 32, 64 or 128 need none. Faster where a row's segments are in the order of their numbers,
+    padding last, as the packer places them; correct in any order.
 
     Args:
       tiles: sizes of blocks, powers of two from 16; `default_tiles` by default.
@@ -87,7 +87,7 @@ def _power_of_two(number: int) -> int:
 def _number_padding(segment_ids: jax.Array) -> jax.Array:
     """Makes padding segments of its own, each within a block.
 
-    So every position attends to something, itself at the least, and a row's tail of padding costs a
+    So every position attends to something, at least itself, and a row's tail of padding costs one
     block each, not a square of blocks.
     """
     position = jnp.arange(segment_ids.shape[1], dtype=jnp.int32)

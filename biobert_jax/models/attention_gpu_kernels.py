@@ -42,7 +42,7 @@ class Tile(NamedTuple):
 
 
 class Tiles(NamedTuple):
-    """One tile a kernel: the forward pass, gradients of queries, gradients of keys and values."""
+    """One tile per kernel: the forward pass, gradients of queries, gradients of keys and values."""
 
     forward: Tile
     queries: Tile

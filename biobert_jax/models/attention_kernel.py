@@ -1,6 +1,6 @@
 """What the attention kernels for TPUs and for GPUs share: devices, dropout masks, products.
 
-A kernel is a function of arrays [B, S, H, Dh] that lie on one device. Its dropout masks are those
+A kernel is a function of arrays [B, S, H, Dh] on one device. Its dropout masks are those
 of `dropout.hash_bits` on the whole [B, H, S, S], made where they are needed and again in the
 backward pass, so that a kernel and the plain implementation agree with dropout as well as without.
 """

@@ -1,4 +1,4 @@
-"""What tasks put on the encoder: one model class a kind of output.
+"""What tasks put on the encoder: one model class per kind of output.
 
 Every model is called as `model.apply({"params": params}, batch, deterministic=...)` and returns a
 dict of float32 arrays. Parameters are grouped by role: `encoder`, `pooler`, `mlm`, `nsp`,

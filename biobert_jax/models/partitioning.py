@@ -1,4 +1,4 @@
-"""What the model says of how its arrays lie on a mesh. Without a mesh, nothing."""
+"""How the model's arrays are sharded over a mesh. Without a mesh, no constraints."""
 
 import jax
 from jax.sharding import PartitionSpec
@@ -11,7 +11,7 @@ HEADS = "tensor"
 
 
 def current_mesh() -> jax.sharding.AbstractMesh | None:
-    """The mesh that `jax.set_mesh` has put up, where it has the axes of ours."""
+    """The mesh of `jax.set_mesh`, if it has our axes."""
     mesh = jax.sharding.get_abstract_mesh()
     return mesh if set(ROWS) <= set(mesh.axis_names) else None
 

@@ -1,4 +1,4 @@
-"""Figures as SVG and PNG, told apart by marker and dash so that they can be read in greyscale.
+"""Figures as SVG and PNG; series differ in marker and dash, so that they can be read in greyscale.
 
 Needs matplotlib, which is an extra: pip install biobert_jax[report].
 """

@@ -1,6 +1,6 @@
 """MODEL_CARD.md: what a model was made of, and what whoever uses or passes it on should know.
 
-Everything in it is read from the run's folder or from the checkpoint; what neither says is said to
+Everything in it is read from the run's folder or from the checkpoint; what neither has is stated to
 be unknown, for the owner to fill in.
 """
 

@@ -258,7 +258,7 @@ def _paper_figures(
     lines = series.gains(found, rows)
     caption = (
         "Figure 4. Gain of a system over the baseline against the size of the fine-tuning set. "
-        "The paper's points are from its Tables 3 to 6; bars of ours are confidence intervals."
+        "The paper's points are from its Tables 3 to 6; our bars are confidence intervals."
     )
     axes = ("training examples", "gain (points of F1 or MRR)")
     figures.append(lines_figure("figure-4", caption, lines, *axes, logarithmic=True, connect=False))

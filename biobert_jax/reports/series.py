@@ -114,7 +114,7 @@ def gains(found: Sequence[System], rows: Sequence[Row]) -> list[Line]:
 def curve(run: Run, file: str, name: str, problems: list[str]) -> tuple[list[float], list[float]]:
     """Steps and values of a measure in metrics.jsonl or throughput.jsonl, at most MAX_POINTS.
 
-    A last line that is cut belongs to a run that goes on, and is left out; any other line that is
+    A last line that is cut belongs to a run in progress, and is left out; any other line that is
     no record is added to `problems`.
     """
     path = run.parts[0] / file

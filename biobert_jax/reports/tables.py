@@ -168,7 +168,7 @@ def print_relation_scores(results: Mapping[str, Any], console: Console | None = 
 
 
 def print_pretraining_scores(results: Mapping[str, Any], console: Console | None = None) -> None:
-    """Prints what a language model makes of held-out documents.
+    """Prints a language model's scores on held-out documents.
 
     Args:
       results: what `PretrainingTask.evaluate` returned, under `validation`.

@@ -30,7 +30,7 @@ SPECIALS = 2  # [CLS] and [SEP]
 
 @dataclasses.dataclass(frozen=True)
 class Windowing:
-    """What becomes of sentences that are longer than `max_length` pieces.
+    """How sentences are read that are longer than `max_length` pieces.
 
     Attributes:
       max_length: pieces of a sequence, [CLS] and [SEP] included.
@@ -124,7 +124,7 @@ def featurize(
       sentences: words.
       tags: label ids, parallel to the words; None for text without gold.
       tokenizer: the checkpoint's.
-      windowing: what becomes of long sentences.
+      windowing: how long sentences are read.
 
     Returns:
       Examples with input_ids, token_type_ids, labels [n] (IGNORED except at first pieces) and
@@ -196,7 +196,7 @@ def words_from_windows(
 
     Args:
       featurized: what `featurize` returned.
-      values: for each example [n, ...], a value a token.
+      values: for each example [n, ...], one value per token.
       fill: the value of words that no window read, or that have no piece.
 
     Returns:
@@ -270,7 +270,7 @@ class NerTask:
             them, sentences are converted to BIOES for the model and back for the score.
           tokenizer: the checkpoint's.
           model: the classifier, with as many outputs as labels.
-          windowing: what becomes of long sentences.
+          windowing: how long sentences are read.
           card: what checkpoints carry.
 
         Raises:

@@ -44,7 +44,7 @@ Starter = Callable[[Callable[[], Iterable[str]]], Start]
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-    """What a task makes of a config.
+    """A task that is ready to train.
 
     Attributes:
       task: what is trained.

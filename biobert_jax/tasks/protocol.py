@@ -89,4 +89,4 @@ class Task(Protocol):
         """
 
     def score(self, results: Mapping[str, Any]) -> float:
-        """The number that a better model has more of."""
+        """The value to maximise when checkpoints are selected."""

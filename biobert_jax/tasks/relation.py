@@ -56,7 +56,7 @@ class Featurized:
     """A split as sequences.
 
     Attributes:
-      examples: a sequence a sentence, in their order.
+      examples: one sequence per sentence, in their order.
       long: how many sentences are longer than a sequence.
       gapped: how many of those also lose a part between their marks.
       unmarked: how many of those have no mark that is known, and lose their end.
@@ -101,7 +101,7 @@ def prepare(config: Any, start_from: Starter) -> Prepared:
 def pieces_in_view(offsets: np.ndarray, marks: Sequence[Span], size: int) -> np.ndarray:
     """Chooses the pieces of a long sentence that its sequence holds.
 
-    What lies from the first mark to the last is kept as a whole if there is room, with as much
+    The text from the first mark to the last is kept completely if there is room, with as much
     around it as there is; otherwise each mark with what is nearest to it.
 
     Args:

@@ -65,7 +65,7 @@ class BasicWord(NamedTuple):
       text: the normalised characters, never empty.
       starts: for each character of `text`, where its source begins.
       ends: for each character of `text`, where its source ends (exclusive). An accent that was
-        stripped belongs to the character that it stood on.
+        stripped belongs to the character that it was on.
     """
 
     text: str

@@ -44,7 +44,7 @@ def anonymise(text: str, first: Entity, second: Entity, overlap: str = "") -> Ma
     Args:
       text: a sentence.
       first, second: the pair, in any order of the text.
-      overlap: the type of the one placeholder that stands for entities that overlap, or are one
+      overlap: the type of the one placeholder for entities that overlap, or are one
         and the same; by default both types, as in `@CHEMICAL-GENE$`.
 
     Raises:

@@ -97,7 +97,7 @@ def _is_boundary(text: str, start: int, match: re.Match[str], after: int) -> boo
         return False
     if mark != ".":
         return True
-    # The word that the stop stands at and the one before it, as far as they are there.
+    # The word at the stop and the one before it, if they exist.
     *_, before, word = "", "", *text[max(start, stop - _LOOK_BACK) : stop].rsplit(None, 2)[-2:]
     word = word.lstrip(_OPENING)
     if word in _NEVER or word.endswith("."):  # an ellipsis

@@ -14,7 +14,7 @@ from biobert_jax.text.tokenizer import Encoding
 
 
 def joining_characters(sentences: Iterable[Sequence[str]]) -> str:
-    """The punctuation that stands inside words more often than by itself between two.
+    """The punctuation that occurs inside words more often than alone between two.
 
     Args:
       sentences: the words of each.

@@ -32,7 +32,7 @@ _COLUMNS = 4  # id, word index, start, end
 
 
 def load_vocabulary(path: str | os.PathLike[str]) -> dict[str, int]:
-    """Reads a vocabulary file: one token a line, the line number from 0 is the id.
+    """Reads a vocabulary file: one token per line; the line number from 0 is the id.
 
     Line ends may be LF or CRLF; whitespace around a token is not part of it, as in Google's reader.
 
@@ -43,7 +43,7 @@ def load_vocabulary(path: str | os.PathLike[str]) -> dict[str, int]:
       DataError: the file cannot be read, is empty or not UTF-8, a line is blank, a token is there
         twice, or one of [PAD], [UNK], [CLS], [SEP], [MASK] is missing.
     """
-    text = read_text(path, TEXT, hint="name vocab.txt of the checkpoint, with one token a line")
+    text = read_text(path, TEXT, hint="name vocab.txt of the checkpoint, with one token per line")
     tokens = list(split_lines(text.removesuffix("\n"), at(path))) if text else []
     return _index([token.strip() for token in tokens], path)
 
@@ -55,7 +55,7 @@ def _index(tokens: Sequence[str], path: str | os.PathLike[str] | None = None) ->
         return at("vocabulary" if path is None else path, line)
 
     if not tokens:
-        raise DataError(f"{place()}: no tokens; expected one token a line, starting with [PAD]")
+        raise DataError(f"{place()}: no tokens; expected one token per line, starting with [PAD]")
     vocabulary: dict[str, int] = {}
     for index, token in enumerate(tokens):
         if not token:
@@ -221,7 +221,7 @@ def _exclusive_sum(values: np.ndarray) -> np.ndarray:
 
 
 def _restarted(values: np.ndarray, group_sizes: np.ndarray) -> np.ndarray:
-    """Subtracts from every value the first value of its group; groups lie one after another."""
+    """Subtracts from every value the first value of its group; groups are consecutive."""
     first = _exclusive_sum(group_sizes)
     occupied = group_sizes > 0
     return values - np.repeat(values[first[occupied]], group_sizes[occupied])

@@ -100,7 +100,7 @@ def _repeated(words: Iterable[tuple[str, int]]) -> Iterator[str]:
 
 
 def write_vocabulary(path: str | os.PathLike[str], tokens: Sequence[str]) -> None:
-    """Writes vocab.txt, one token a line, UTF-8 with LF.
+    """Writes vocab.txt, one token per line, UTF-8 with LF.
 
     The file appears complete or not at all; a previous one survives a failure.
 

@@ -62,7 +62,7 @@ def training_data(config: ml_collections.ConfigDict, task: Task, mesh: Mesh) -> 
 
 
 def steps_of(config: ml_collections.ConfigDict, batches: PackedBatches) -> int:
-    """How many steps a run makes of its planned batches.
+    """How many steps a run has with its planned batches.
 
     Raises:
       DataError: `train.steps` asks for more than there are.
@@ -152,7 +152,7 @@ def encode_state(state: Any) -> Any:
 def log_packing(batches: PackedBatches, total_steps: int) -> None:
     plan = batches.plan
     logger.info(
-        "%d sequences in %d rows of %d (%.1f%% real tokens), %d rows a batch (%.1f sequences, "
+        "%d sequences in %d rows of %d (%.1f%% real tokens), %d rows per batch (%.1f sequences, "
         "%d positions), %d steps",
         len(plan.members),
         len(plan),

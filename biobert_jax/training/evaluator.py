@@ -1,4 +1,4 @@
-"""Scores of a split, from the parameters at hand."""
+"""Scores of a split, from the current parameters."""
 
 from pathlib import Path
 from typing import Any

@@ -90,7 +90,7 @@ class Writers:
         if not self._active:
             return
         for closing in (self._board, *self._files.values()):
-            # A line that a full disk refused stays in the buffer; that was told when it happened.
+            # A line that a full disk refused stays in the buffer; it was reported then.
             with contextlib.suppress(OSError):
                 closing.close()
 

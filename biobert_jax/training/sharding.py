@@ -1,4 +1,4 @@
-"""How arrays lie on devices: rows over `data` and `fsdp`, parameters over `fsdp` and `tensor`."""
+"""How arrays are sharded: rows over `data` and `fsdp`, parameters over `fsdp` and `tensor`."""
 
 import logging
 import re
@@ -21,7 +21,7 @@ spreads the computation of a layer too."""
 
 Rules = Sequence[tuple[str, Sequence[Any]]]
 """(pattern, mesh axis or None for each dimension); the first whose pattern is found in an array's
-path says how it lies."""
+path sets its sharding."""
 
 
 def make_mesh(
@@ -77,7 +77,7 @@ def over_rows(mesh: Mesh) -> NamedSharding:
 
 
 def state_shardings(abstract: Any, mesh: Mesh, rules: Rules) -> Any:
-    """Where each array of a training state lies.
+    """The sharding of each array of a training state.
 
     Args:
       abstract: the state's shapes.
@@ -138,7 +138,7 @@ def log_bytes(params: Any, opt_state: Any, mesh: Mesh) -> None:
     whole = [
         leaf for leaf in jax.tree.leaves(params) if leaf.sharding.is_fully_replicated and leaf.shape
     ]
-    logger.info("of those, %.1f MB lie whole on every device", bytes_on_a_device(whole) / 1e6)
+    logger.info("of those, %.1f MB are replicated on every device", bytes_on_a_device(whole) / 1e6)
 
 
 def to_devices(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Array]:

@@ -103,7 +103,7 @@ def make_train_step(
     def gradients(params, batch, weights, rng, frozen=False):
         if micro_batches == 1:
             return grad_fn(params, batch, weights, rng, frozen)
-        # Row r goes to micro-batch r % micro_batches: each device's rows are split where they lie.
+        # Row r goes to micro-batch r % micro_batches: each device's rows are split in place.
         split = jax.tree.map(
             lambda x: x.reshape(-1, micro_batches, *x.shape[1:]).swapaxes(0, 1), batch
         )

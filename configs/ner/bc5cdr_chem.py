@@ -4,7 +4,7 @@
         --config.init=INIT --config.dataset.path=DIR --config.seed=1
 
 Published for BioBERT v1.1, entity F1: 93.04 (biobert-pytorch).
-Not measured here: no BioBERT weights were at hand. What was measured is in docs/results.md.
+Not measured here: no BioBERT weights were available. What was measured is in docs/results.md.
 """
 
 from biobert_jax.configuration.ner import ner

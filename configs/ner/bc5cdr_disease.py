@@ -4,7 +4,7 @@
         --config.init=INIT --config.dataset.path=DIR --config.seed=1
 
 Published for BioBERT v1.1, entity F1: 86.37 (biobert-pytorch).
-No BioBERT weights were at hand. Measured with a six-layer general encoder (docs/results.md):
+No BioBERT weights were available. Measured with a six-layer general encoder (docs/results.md):
 81.06, one seed, 26 minutes on two CPU cores.
 """
 

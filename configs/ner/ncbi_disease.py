@@ -4,8 +4,8 @@
         --config.init=INIT --config.dataset.path=DIR --config.seed=1
 
 Published for BioBERT v1.1, entity F1: 89.71 (the article), 88.30 (biobert-pytorch).
-No BioBERT weights were at hand. Measured with a six-layer general encoder (docs/results.md):
-83.45 +- 0.31 over three seeds, 17 minutes a run on two CPU cores.
+No BioBERT weights were available. Measured with a six-layer general encoder (docs/results.md):
+83.45 +- 0.31 over three seeds, 17 minutes per run on two CPU cores.
 """
 
 from biobert_jax.configuration.ner import ner

@@ -5,7 +5,7 @@
         "--config.dataset.corpora=(('CORPUS_FOLDER', 1.0),)"
 
 Reads Wikipedia and books, built with `biobert corpus build --source text`.
-131,072 positions a batch on any number of devices that divides its
+131,072 positions per batch on any number of devices that divides its
 256 rows; --config.train.micro_batch=auto takes what fits. Not run here: it takes days on the
 paper's 8 V100.
 The variant `debug` runs in seconds.

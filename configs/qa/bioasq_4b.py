@@ -5,11 +5,11 @@
 
 DIR has BioBERT's BioASQ-train-factoid-4b.json and BioASQ-test-factoid-4b-1.json to -5.json, and
 BioASQ's golden files 4B1_golden.json to 4B5_golden.json. Where the training file is missing,
-another year's (7b) stands in for it without the questions of any golden file, and a warning says
+another year's (7b) replaces it, without the questions of any golden file, and a warning says
 so. The learning rate and the epochs are those of BioBERT's README.
 
 Recalled for BioBERT v1.1 in the article, not confirmed: strict 27.95, lenient 44.10, MRR 34.72.
-Not measured here: no BioBERT weights were at hand. What was measured is in docs/results.md.
+Not measured here: no BioBERT weights were available. What was measured is in docs/results.md.
 """
 
 from biobert_jax.configuration.qa import qa

@@ -5,11 +5,11 @@
 
 DIR has BioBERT's BioASQ-train-factoid-5b.json and BioASQ-test-factoid-5b-1.json to -5.json, and
 BioASQ's golden files 5B1_golden.json to 5B5_golden.json. Where the training file is missing,
-another year's (7b) stands in for it without the questions of any golden file, and a warning says
+another year's (7b) replaces it, without the questions of any golden file, and a warning says
 so. The learning rate and the epochs are those of BioBERT's README.
 
 Recalled for BioBERT v1.1 in the article, not confirmed: strict 46.00, lenient 60.00, MRR 51.64.
-Not measured here: no BioBERT weights were at hand. What was measured is in docs/results.md.
+Not measured here: no BioBERT weights were available. What was measured is in docs/results.md.
 """
 
 from biobert_jax.configuration.qa import qa

@@ -8,7 +8,7 @@ DIR has train-v1.1.json and dev-v1.1.json; without dataset.path TFDS downloads t
 to compare with anybody's.
 
 Published for BioBERT v1.1, no score of its own on SQuAD; BERT base (Devlin et al.) 80.8 / 88.5.
-Not measured here: no BERT or BioBERT weights were at hand. What was measured is in docs/results.md.
+Not measured here: no BERT or BioBERT weights were available. See docs/results.md.
 """
 
 from biobert_jax.configuration.qa import qa

@@ -7,7 +7,7 @@ The path is the official corpus, or a folder with train, dev and test in a maske
 SciBERT's JSON lines (13 classes without a negative one, all scored).
 
 Published for BioBERT v1.1, micro F1 over the five classes: 76.17 (elsewhere than in the article).
-Not measured here: no BioBERT weights were at hand. What was measured is in docs/results.md.
+Not measured here: no BioBERT weights were available. What was measured is in docs/results.md.
 """
 
 from biobert_jax.configuration.relation import relation

@@ -44,7 +44,7 @@ def find_duplicates(hashes: Sequence[np.ndarray]) -> list[np.ndarray]:
     Returns:
       For each part an ascending int64 array of positions.
 
-    Memory: about 32 bytes a document, 1.3 GB for 40 million.
+    Memory: about 32 bytes per document, 1.3 GB for 40 million.
     """
     flat = np.concatenate([np.zeros(0, np.uint64), *hashes])
     is_first = np.zeros(len(flat), bool)

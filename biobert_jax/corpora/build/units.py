@@ -199,7 +199,7 @@ def tokenise(
 
 
 class _PieceCache:
-    """Remembers the ids of what stands between blanks; nearly all of running text comes again.
+    """Caches the ids of each blank-separated part; nearly all of running text repeats.
 
     The tokenizer remembers too, but lays out offsets and word numbers, which no shard holds; this
     is more than twice as fast. Right because readers leave single blanks only, and because
@@ -248,7 +248,7 @@ def _excluded(folder: Path, options: str) -> frozenset[str]:
 
 
 def read_exclusions(path: str | os.PathLike[str]) -> list[str]:
-    """The document ids and PMIDs of an exclusion list, one a line; "#" begins a comment line.
+    """The document ids and PMIDs of an exclusion list, one per line; "#" begins a comment line.
 
     Raises:
       DataError: it cannot be read.

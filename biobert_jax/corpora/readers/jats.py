@@ -205,7 +205,7 @@ def _text_of(parent: etree._Element | None, path: str, options: _Options) -> lis
 class _Blocks:
     """Collects paragraphs while walking the elements of an article in reading order.
 
-    A paragraph may hold blocks (a list, a quotation): what stands before and after them become
+    A paragraph may hold blocks (a list, a quotation): the text before and after them become
     paragraphs of their own. Captions wait until the paragraph that they float in has ended.
     """
 

@@ -49,7 +49,7 @@ def parse_xml(data: bytes, is_fragment: bool = False) -> etree._Element:
     """Parses a document, or one element cut out of a document (`is_fragment`).
 
     Named character entities of HTML and JATS ("&alpha;"), whose definitions are in DTDs that are
-    never loaded, become their characters. Any other entity's reference stands for nothing where a
+    never loaded, become their characters. Any other entity's reference is empty where a
     DOCTYPE is present and is an error where none is. In a fragment the prefixes that its document
     may have declared further up (mml, xlink) are known.
 

@@ -80,7 +80,7 @@ def read_sentences(
 ) -> Iterator[Document]:
     """Yields documents in the form that Google's create_pretraining_data.py reads.
 
-    One sentence a line, a blank line between documents. The paragraphs are the sentences, and
+    One sentence per line, a blank line between documents. The paragraphs are the sentences, and
     `is_split` is true. A document with a broken line is rejected as a whole.
 
     Raises:

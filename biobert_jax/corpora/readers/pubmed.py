@@ -106,7 +106,7 @@ def surviving_citations(indices: list[CitationIndex]) -> list[np.ndarray]:
     """Decides for every record of every file whether a later word on its PMID overrules it.
 
     Args:
-      indices: one a file, in the order of `sort_pubmed_files`.
+      indices: one per file, in the order of `sort_pubmed_files`.
 
     Returns:
       For each file a uint8 array [records] of KEPT, SUPERSEDED or DELETED. A record is superseded
@@ -116,8 +116,8 @@ def surviving_citations(indices: list[CitationIndex]) -> list[np.ndarray]:
     Memory: 8 bytes for each number up to the highest PMID, 340 MB for all of PubMed in 2026.
     """
     highest = max((int(index.pmids.max(initial=0)) for index in indices), default=0)
-    # The word that stands on each PMID: version, then file, then record, so that numbers compare as
-    # words do; 0 where there is none.
+    # The record that counts for each PMID: version, then file, then record, so that numbers compare
+    # as those do; 0 where there is none.
     standing = np.zeros(highest + 1, np.uint64)
     keys = [_keys(number, index) for number, index in enumerate(indices)]
     for index, key in zip(indices, keys, strict=True):

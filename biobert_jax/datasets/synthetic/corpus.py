@@ -2,7 +2,7 @@
 
 Sentences come from a grammar (`grammar`) over invented names (`lexicon`). Names
 of devel and test are mostly new but built of the same parts as those of train, and the same strings
-also stand where they are no entities (gene symbols as assay codes, drug names as companies, "cold"
+also occur where they are no entities (gene symbols as assay codes, drug names as companies, "cold"
 as a temperature). So neither a list of names nor the shape of a word suffices; context must be
 read.
 

@@ -2,8 +2,8 @@
 
 A rule is a text with slots. `<Chemical>`, `<Disease>` and `<Gene>` are mentions of entities; a slot
 in lower case is another rule of `RULES`, or what `synthetic` fills in: a number, a code, a brand.
-Clauses that state a relation stand under its name, between their first chemical and their first
-disease; the others mention entities that nothing is said to connect.
+Clauses that state a relation are under its name, between their first chemical and their first
+disease; the others mention entities without a relation.
 """
 
 CLAUSES = {

@@ -1,4 +1,4 @@
-"""JSON lines: an object a line, for annotated texts, answers and relations."""
+"""JSON lines: one object per line, for annotated texts, answers and relations."""
 
 import json
 import re

@@ -24,7 +24,7 @@ class Pieces:
     mask_id: int
     vocab_size: int
     continues_word: np.ndarray
-    """[V] booleans: the piece goes on with the word before it (it begins with ##)."""
+    """[V] booleans: the piece continues the word before it (it begins with ##)."""
 
     @classmethod
     def of(cls, vocabulary: Sequence[str]) -> "Pieces":
@@ -139,7 +139,7 @@ def sentence_pairs(
 
 
 def _random_segment(document: Sentences, length: int, rng: np.random.Generator) -> np.ndarray:
-    """Sentences from a random place on until `length` pieces are there; one at the least."""
+    """Sentences from a random place on, until they have `length` pieces; at least one."""
     taken, have = [], 0
     for sentence in document[int(rng.integers(len(document))) :]:
         taken.append(sentence)

@@ -47,7 +47,7 @@ def n_best(
 ) -> list[list[Candidate]]:
     """The best answers of each passage, best first, no text twice; empty where there is none.
 
-    As run_qa.py: the best starts and ends of each window are paired; a pair counts if both lie in
+    As run_qa.py: the best starts and ends of each window are paired; a pair counts if both are in
     the passage, in order and not too far apart, and the window is the start's best; logits are
     compared across windows as they are, and probabilities are a softmax over what is kept.
 

@@ -61,7 +61,7 @@ class Windows:
       first: [E] the first piece of the passage in the window.
       count: [E] pieces of the passage in the window.
       passage_start: [E] where in the window they begin.
-      offsets: for each question [P, 2], where each piece of its passage stands in the passage.
+      offsets: for each question [P, 2], where each piece of its passage is in the passage.
       cut_questions: questions longer than max_question.
       windowed: passages that needed more than one window.
     """

@@ -29,7 +29,7 @@ def cross_validate(
     """Runs what is left of the folds, each in a folder of its own, `fold-01` and so on.
 
     Every fold starts from `config.init` and has `config.dataset.fold` for its number. One whose
-    results.json is there is not run again; one that was interrupted goes on.
+    results.json exists is not run again; an interrupted one is resumed.
 
     Args:
       config: of the whole; the workdir of another one is refused.

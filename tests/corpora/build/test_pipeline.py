@@ -32,7 +32,7 @@ def sentence(rng: random.Random) -> str:
 
 
 def write_documents(path: Path, seed: int, count: int) -> list[list[str]]:
-    """One sentence a line, a blank line between documents."""
+    """One sentence per line, a blank line between documents."""
     rng = random.Random(seed)
     made = [[sentence(rng) for _ in range(rng.randint(2, 5))] for _ in range(count)]
     path.write_text("\n\n".join("\n".join(lines) for lines in made) + "\n", encoding="utf-8")
