@@ -55,7 +55,7 @@ def test_sentences_on_both_sides_are_counted_and_can_be_dropped(tmp_path, caplog
     data = load_relations("own", folder)
     assert data.facts["repeated_sentences"] == {"validation": 0, "test": 1}
     assert data.facts["examples"] == {"train": 4, "validation": 0, "test": 2}
-    assert "1 of 2 test sentences stand in train too" in caplog.text
+    assert "1 of 2 test sentences occur in train too" in caplog.text
     data = load_relations("own", folder, repeated="drop")
     assert data.facts["dropped_from_training"] == 2
     assert [e.text for e in data.splits["train"]] == [POSITIVE, "Odd."]

@@ -68,7 +68,7 @@ def test_parts_are_read_as_one_set_and_gzip_as_it_is(tmp_path):
         (
             lambda p: p["qas"][0]["answers"][0].update(answer_start=24),
             r"qas\[0\] \(id 'q1'\)\.answers\[0\]: the passage has 'out\.' at character 24; "
-            r"expected 'gout' there \(it stands at 23\)",
+            r"expected 'gout' there \(it is at 23\)",
         ),
         (
             lambda p: p["qas"][0]["answers"][0].update(text="gouty"),

@@ -68,7 +68,7 @@ def test_each_trial_is_its_own_run(run, alone, tmp_path, at_once, tolerance):
         assert setting["test"]["f1"] == pytest.approx(np.mean(scores))
         assert setting["spread"]["test"]["f1"] == pytest.approx(np.std(scores, ddof=1))
 
-    # Interrupted before the end, it goes on to the same end.
+    # Interrupted before the end, it resumes and ends the same.
     steps = sorted(int(f.name) for f in (tmp_path / "run" / "checkpoints").iterdir())
     assert len(steps) > 1
     shutil.rmtree(tmp_path / "run" / "checkpoints" / str(steps[-1]))

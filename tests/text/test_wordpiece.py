@@ -192,7 +192,7 @@ HEAD = b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n"
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", r"vocab\.txt: no tokens; expected one token a line"),
+        (b"", r"vocab\.txt: no tokens; expected one token per line"),
         (HEAD + b"a\nb\na\n", r"vocab\.txt:8: 'a' is already on line 6"),
         (HEAD + b"a\n\nb\n", r"vocab\.txt:7: blank line"),
         (HEAD + b"a\ncaf\xe9\n", r"vocab\.txt:7: byte 4 .*0xe9.* is not UTF-8"),

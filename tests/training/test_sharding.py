@@ -49,7 +49,7 @@ def test_nothing_large_lies_whole_on_every_device(architecture, shape):
     parts = shape[1] * shape[2]
     total = sum(leaf.size * 4 for leaf in jax.tree.leaves(state.params))
     vectors = sum(leaf.size * 4 for leaf in jax.tree.leaves(state.params) if leaf.size < 200_000)
-    # Vectors lie whole; nsp's and the position table's few rows are spread over fsdp alone.
+    # Vectors are replicated; nsp's and the position table's few rows are spread over fsdp alone.
     found = bytes_on_a_device(state.params)
     assert total / parts <= found
     small = vectors + 4 * 600 * architecture.hidden_size + 8 * architecture.hidden_size**2
