@@ -35,6 +35,7 @@ _MAGIC = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\xd0\xcf\x11\xe0", "an old Office file"),
     (b"{\\rtf", "RTF"),
+    (b"version https://git-lfs", "a pointer of Git LFS"),
     (codecs.BOM_UTF32_LE, "UTF-32 text"),
     (codecs.BOM_UTF16_LE, "UTF-16 text"),
     (codecs.BOM_UTF16_BE, "UTF-16 text"),
@@ -44,9 +45,9 @@ _HTML = re.compile(
     rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html\b)", re.I | re.S
 )
 _XML = re.compile(rb"\s*<(?:\?xml\b|!DOCTYPE\b|!--)")
-_ELEMENT = re.compile(rb"\s*<([A-Za-z_][\w.:-]*)(?:\s[^<>]*)?>")
-# An object, or a list of strings, objects or lists; not "[Vaccines are drugs]."
-_JSON = re.compile(rb"\s*(?:\{\s*[\"}]|\[\s*[\"{\[\]])")
+_NESTED = re.compile(rb"\s*<[A-Za-z_][\w.:-]*(?:\s[^<>]*)?>\s*<[A-Za-z_]")
+# An object, or a list of strings, objects or lists; not "[Vaccines are drugs]." or "[[ KRT1 ]] is".
+_JSON = re.compile(rb"\s*(?:\{\s*[\"}]|\[\s*(?:[\"\]]|\{\s*(?:[\"}]|\Z)|\[\s*[\"{\[\d-]))")
 _PUBTATOR = re.compile(rb"\s*\w+\|[ta]\|")
 _MEDLINE = re.compile(rb"\s*PMID- ?\d")
 _CONLL = re.compile(rb"(?:\S+(?:[ \t]\S+)*[ \t](?:O|[BIESLU](?:-\S+)?)|-DOCSTART-.*)[ \t\r]*")
@@ -54,6 +55,7 @@ _CONLL_LINES = 5
 
 _WHAT_TO_DO = {
     "gzip": "decompress it once more",
+    "a pointer of Git LFS": "fetch the file itself (git lfs pull)",
     "UTF-16 text": "save it as UTF-8 (for example: iconv -f UTF-16 -t UTF-8)",
     "UTF-32 text": "save it as UTF-8 (for example: iconv -f UTF-32 -t UTF-8)",
     HTML: "check that the download is the file itself, not a page about it",
@@ -79,8 +81,8 @@ def kind_of(head: bytes) -> str:
         return HTML
     if _XML.match(head):
         return XML
-    # One tag alone can be a word ("<unk>"); a tag that is closed further on is markup.
-    if (tag := _ELEMENT.match(head)) and b"</" in head[tag.end() :]:
+    # A tag can be a word ("<unk>") or a mark ("<GENE> KRT1 </GENE> is"); one within another is XML.
+    if _NESTED.match(head) and b"\t" not in head.partition(b"\n")[0]:
         return XML
     for pattern, kind in ((_JSON, JSON), (_PUBTATOR, PUBTATOR), (_MEDLINE, MEDLINE)):
         if pattern.match(head):

@@ -7,12 +7,12 @@ with (`{}` is the folder) and what else it says.
 import functools
 import gzip
 import json
-import os
 import zipfile
 
 import pytest
 
 from biobert_jax import files
+from biobert_jax.datasets import archive as archives
 from biobert_jax.datasets.ner import load_splits as load_ner
 from biobert_jax.datasets.qa import load_splits as load_qa
 from biobert_jax.datasets.relation import load_relations
@@ -31,8 +31,12 @@ PDF = b"%PDF-1.7\n\xe2\xe3\xcf\xd3\n"
 ID = "5a0000000000000000000001"
 
 
-def bomb(megabytes=80):
-    return gzip.compress(b"a\tO\n" * (megabytes * 2**18))
+BOMB = gzip.compress(b"a\tO\n" * 2**19)
+
+
+@pytest.fixture(autouse=True)
+def small_bombs_count(monkeypatch):
+    monkeypatch.setattr(files, "FREE_BYTES", 2**20)
 
 
 def squad(context="Aspirin helps against pain.", **answer):
@@ -110,7 +114,7 @@ def check(tmp_path, capsys, good, changes, load, begins, says):
                 "{}/train.tsv: ",
                 "gz",
             ),
-            ("gzip bomb", {"train.tsv": bomb()}, "{}/train.tsv: ", "decompression bomb"),
+            ("gzip bomb", {"train.tsv": BOMB}, "{}/train.tsv: ", "decompression bomb"),
             ("empty", {"train.tsv": ""}, "{}/train.tsv: ", "no sentence"),
             ("blank", {"train.tsv": "\n \n"}, "{}/train.tsv: ", "no sentence"),
             ("one column", {"train.tsv": "a\tO\nb\n"}, "{}/train.tsv:2: ", "one column"),
@@ -190,7 +194,7 @@ def test_ner(tmp_path, capsys, changes, begins, says):
             ),
             ("unseen class", {"test.tsv": "A @GENE$.\t2\n"}, "{}/test.tsv:1: ", "label '2'"),
             ("empty", {"train.tsv": ""}, "{}/train.tsv: ", "no example"),
-            ("gzip bomb", {"train.tsv": bomb()}, "{}/train.tsv: ", "decompression bomb"),
+            ("gzip bomb", {"train.tsv": BOMB}, "{}/train.tsv: ", "decompression bomb"),
         ]
     ],
 )
@@ -245,7 +249,7 @@ def test_relations(tmp_path, capsys, changes, begins, says):
                 "{}/train.json: data[0]: ",
                 "'title' with a string",
             ),
-            ("gzip bomb", {"train.json": bomb()}, "{}/train.json: ", "decompression bomb"),
+            ("gzip bomb", {"train.json": BOMB}, "{}/train.json: ", "decompression bomb"),
         ]
     ],
 )
@@ -343,16 +347,29 @@ def test_a_set_too_large_for_memory(tmp_path, capsys, monkeypatch):
     assert message.startswith(f"{tmp_path / 'train.tsv'}: more than")
 
 
-def test_members_of_one_name_do_not_fill_the_memory(tmp_path, capsys):
+def test_members_of_one_name_do_not_fill_the_memory(tmp_path, capsys, monkeypatch):
     path = tmp_path / "ChemProt_Corpus.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for number in range(300):
-            archive.writestr(f"{number}/chemprot_training_abstracts.tsv", bytes(2**20))
+        for number in range(30):
+            archive.writestr(f"{number}/chemprot_training_abstracts.tsv", bytes(1000))
+    read = []
+    monkeypatch.setattr(archives, "read_bounded", lambda *a: read.append(a) or b"")
     message = only_message(
         capsys, functools.partial(load_relations, "chemprot", path=str(tmp_path))
     )
     assert message.startswith(f"{path}: ")
-    assert os.path.getsize(path) < 2**20
+    assert len(read) == 3
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ["<GENE> KRT1 </GENE> raises <DISEASE> fever </DISEASE>.", "[[ KRT1 ]] raises << fever >>."],
+)
+def test_marks_at_the_beginning_are_no_other_form(tmp_path, sentence):
+    for split in ("train", "test"):
+        (tmp_path / f"{split}.tsv").write_text(f"{sentence}\t1\n{sentence}\t0\n")
+    found = load_relations("own", path=str(tmp_path))
+    assert len(found.splits["train"][0].marks) == 2
 
 
 def test_relations_without_marks_are_reported(tmp_path, caplog):
