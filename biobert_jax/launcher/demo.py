@@ -52,7 +52,7 @@ def run(config: Any, workdir: Path) -> None:
     if finished is None:
         return  # ended by SIGTERM: the same command resumes
 
-    finetuning.dataset.path = str(workdir / "ner")
+    finetuning.dataset.path = str(workdir / "labelled")
     sentences = load_splits(**finetuning.dataset)["train"]
     show.sentences(sentences)
     finetuning.vocab = str(shards / "vocab.txt")
@@ -91,7 +91,7 @@ def make_corpora(config: Any, workdir: Path, shards: Path) -> None:
     from biobert_jax.datasets.synthetic.files import write_ner, write_pubmed
 
     sizes = {"train": config.sentences, "devel": config.sentences, "test": config.test_sentences}
-    write_ner(workdir / "ner", ner_splits(config.seed, **sizes))
+    write_ner(workdir / "labelled", ner_splits(config.seed, **sizes))
     files = write_pubmed(workdir / "pubmed", documents(config.seed, config.abstracts))
     inputs, reader = [str(path) for path in files], ReaderOptions("pubmed")
     vocabulary = workdir / "vocab.txt"
