@@ -243,3 +243,24 @@ def test_sharding_rules_survive_a_round_trip_through_json():
     """Lists in place of tuples, as a config.json gives them."""
     config = with_changes("ner", {"mesh.rules": [["bias$", []], ["kernel$", [None, "fsdp"]]]})
     validate(config, ner_settings.SCHEMA)
+
+
+def test_choices_are_those_of_the_code():
+    """Named again in the table, so that a config is checked without importing JAX."""
+    from biobert_jax.datasets import qa as qa_data
+    from biobert_jax.models.attention import IMPLEMENTATIONS
+    from biobert_jax.models.dropout import GENERATORS
+    from biobert_jax.models.encoder import REMAT_POLICIES
+    from biobert_jax.text.entity_marking import METHODS
+    from biobert_jax.training import sharding
+
+    def choices(task: str, name: str) -> set[str]:
+        expected = settings_of(registry.resolve(registry.TASKS[task].schema))[name].expected
+        return set(expected.removeprefix("one of ").split(", "))
+
+    assert choices("ner", "compute.attention") == {"auto", *IMPLEMENTATIONS}
+    assert choices("ner", "compute.dropout") == set(GENERATORS)
+    assert choices("ner", "compute.remat") == set(REMAT_POLICIES)
+    assert choices("relation", "dataset.marking") == set(METHODS)
+    assert choices("qa", "dataset.kind") == set(qa_data.KINDS)
+    assert set(AXES) == set(sharding.AXES)
