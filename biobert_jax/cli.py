@@ -9,7 +9,7 @@ import difflib
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple, NoReturn
 
 from biobert_jax.analysis import profile
@@ -87,7 +87,7 @@ class _StoreOnce(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
-def _suggestion(word: str, known: Sequence[str]) -> str:
+def _suggestion(word: str, known: Collection[str]) -> str:
     similar = difflib.get_close_matches(word, known, 1)
     return f"; did you mean {similar[0]}?" if similar else ""
 

@@ -23,7 +23,7 @@ import shutil
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from biobert_jax.errors import DataError, WriteError, at
 from biobert_jax.file_kinds import HEAD_BYTES, JSON, TEXT, TEXT_KINDS, expect_kind
@@ -46,7 +46,7 @@ _BOM = b"\xef\xbb\xbf"
 class _Guarded(io.RawIOBase):
     """A (decompressing) raw stream that turns failures and excess into DataErrors."""
 
-    def __init__(self, stream: BinaryIO, path: str, limit: int):
+    def __init__(self, stream: io.BufferedReader | gzip.GzipFile, path: str, limit: int):
         self._stream, self._path, self._limit, self._position = stream, path, limit, 0
 
     def readable(self) -> bool:
@@ -98,12 +98,13 @@ def open_bounded(path: AnyPath, buffer_size: int = 2**17) -> io.BufferedReader:
         # No limit: what a plain file holds has been paid for with as much disk.
         return io.BufferedReader(_Guarded(file, shown(path), limit=2**63), buffer_size)
     unzipped = gzip.GzipFile(fileobj=file, mode="rb")
-    unzipped.myfileobj = file  # so that closing the one closes the other
+    # So that closing the one closes the other; any file will do.
+    unzipped.myfileobj = file  # pyright: ignore[reportAttributeAccessIssue]
     limit = max(FREE_BYTES, MAX_RATIO * size)
     return io.BufferedReader(_Guarded(unzipped, shown(path), limit), buffer_size)
 
 
-def read_bounded(stream: BinaryIO, where: str, limit: int | None = None) -> bytes:
+def read_bounded(stream: IO[bytes], where: str, limit: int | None = None) -> bytes:
     """Reads the rest of a stream into memory, `limit` bytes (MAX_FILE_BYTES) at the most.
 
     Raises:

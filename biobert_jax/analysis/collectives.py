@@ -50,7 +50,7 @@ def collectives(text: str) -> dict[str, Traffic]:
             if loop := _WHILE.search(line):
                 condition, body = loop.groups()
                 known = _TRIP_COUNT.search(line)
-                count = int(known[1]) if known else _bound(computations.get(condition, ()))
+                count = int(known[1]) if known else _bound(computations.get(condition, []))
                 visit(body, times * count)
             elif found := _OPERATION.search(line):
                 total = totals[found["kind"]]
@@ -94,5 +94,5 @@ def _result_bytes(found: re.Match[str]) -> int:
 
 
 def _bytes(kind: str, shape: str) -> int:
-    bits = _BITS.get(kind) or int(re.search(r"\d+", kind)[0])
+    bits = _BITS.get(kind) or int(re.findall(r"\d+", kind)[0])
     return math.prod(int(size) for size in shape.split(",") if size) * bits // 8

@@ -198,14 +198,14 @@ def compile_only(
         raise DoesNotFit(
             f"{error}. {_advice(share // count, parameters + moments, limit)}"
         ) from error
-    memory = program.memory_analysis()
+    memory: Any = program.memory_analysis()
 
     # Where everything of a layer is computed again, the forward pass runs twice.
     again = 4 / 3 if config.compute.remat == "full" else 1
     operations = again * model_flops / len(topology.devices)
     # What is alive at once was written and will be read; the state is read and written.
     accessed = 2 * count * memory.temp_size_in_bytes + 2 * memory.argument_size_in_bytes
-    sent = collectives(program.as_text())
+    sent = collectives(program.as_text() or "")
     found = Compilation(
         parameters=parameters,
         optimizer=moments,

@@ -11,6 +11,7 @@ import re
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import jax
 
@@ -88,7 +89,8 @@ def find_job(
             f"out ({' '.join(str(error).split())}). Give --coordinator, --num_processes and "
             "--process_id, or --num_processes=1 to train by itself"
         ) from error
-    if None in found[:3]:
+    address, count, number, devices = found
+    if address is None or count is None or number is None:
         rank = next((n for n in ("SLURM_PROCID", "OMPI_COMM_WORLD_RANK") if n in os.environ), None)
         if rank is None:
             return None
@@ -97,14 +99,13 @@ def find_job(
             f"job it is. Give --coordinator, --num_processes and --process_id=${rank}, or "
             "--num_processes=1 to train by itself"
         )
-    address, count, number, devices = found
     job = Job(address, int(os.environ.get("SLURM_STEP_NUM_TASKS", count)), number, devices)
     if _uses_all_devices(os.environ):
         job = dataclasses.replace(job, local_device_ids=None)
     return job if job.num_processes > 1 else None
 
 
-def _job_of_flags(given: Mapping[str, object]) -> Job:
+def _job_of_flags(given: Mapping[str, Any]) -> Job:
     missing = [name for name, value in given.items() if value is None]
     if missing:
         raise TrainingError(
@@ -188,7 +189,8 @@ def set_up(job: Job | None, limits: Timeouts) -> None:
     )
     from jax._src.distributed import global_state  # private: the client has no public name
 
-    _watch = Watch(global_state.client, job.process_id, hosts, limits)
+    store: Any = global_state.client
+    _watch = Watch(store, job.process_id, hosts, limits)
     logger.info(
         "process %d of %d, on %s; a lost process ends the job after %g s, no progress after %g s",
         job.process_id,
@@ -240,7 +242,7 @@ def is_communication_error(error: BaseException) -> bool:
 
 def _wait_for_verdict(error: BaseException) -> None:
     """After a communication error, gives the watch time to name the process that was lost."""
-    if is_communication_error(error):
+    if _watch is not None and is_communication_error(error):
         first_line = str(error).partition("\n")[0]
         logger.warning("%s: waiting for the watch to name the lost process", first_line)
         time.sleep(1.5 * _watch.limits.lost_timeout)

@@ -132,7 +132,7 @@ def _furthest_behind(at: Situation) -> str:
         for i, report in at.reports.items()
         if not report.done
     }
-    behind = min(steps, key=steps.get)
+    behind = min(steps, key=steps.__getitem__)
     if steps[behind] == max(steps.values()):
         return "All processes are running"
     report = at.reports[behind]

@@ -190,7 +190,8 @@ def find_contamination(
             _scan, index=index, reader=reader, share=share, skip_errors=skip_errors
         )
         files = [file.path for file in find_inputs(inputs, reader.source)]
-        results = {file: rest for file, *rest in run_local(scan, files, workers)}
+        scanned = run_local(scan, files, workers)
+        results = {file: (count, findings) for file, count, findings in scanned}
     for count, findings in map(results.__getitem__, files):
         documents += count
         for finding in findings:

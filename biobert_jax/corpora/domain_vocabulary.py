@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -93,7 +94,7 @@ def train_from_files(
 
 
 def print_vocabularies(
-    reports: Mapping[str, Mapping[str, object]], console: Console | None = None
+    reports: Mapping[str, Mapping[str, Any]], console: Console | None = None
 ) -> None:
     """Prints what `train_from_files` returned."""
     table = Table(title=f"Vocabularies on held-out text (one document in {HELD_OUT})")

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -28,7 +29,7 @@ def corpus_rows(folders: Sequence[str | os.PathLike[str]]) -> list[dict[str, obj
     rows = []
     for folder in folders:
         manifest = ShardedCorpus(folder).manifest
-        corpus = _ROW.get(manifest.get("source"))
+        corpus = _ROW.get(manifest.get("source", ""))
         counts = ("documents", "sentences", "words", "tokens", "unknown_share")
         rows.append(
             {
@@ -37,13 +38,13 @@ def corpus_rows(folders: Sequence[str | os.PathLike[str]]) -> list[dict[str, obj
                 **{name: manifest[name] for name in counts},
                 "pieces_per_word": manifest["tokens"] / max(1, manifest["words"]),
                 "corpus": corpus,
-                "published_words": words.get(corpus),
+                "published_words": words.get(corpus) if corpus else None,
             }
         )
     return rows
 
 
-def print_corpora(rows: Sequence[dict[str, object]], console: Console | None = None) -> None:
+def print_corpora(rows: Sequence[dict[str, Any]], console: Console | None = None) -> None:
     """Prints `corpus_rows`, and the published corpora that none of them corresponds to."""
     console = console or Console()
     table_1 = published("table_1")

@@ -241,7 +241,7 @@ def _manifest_problem(manifest: dict) -> str:
     for record, kinds, place in expected:
         for name, kind in kinds.items():
             value = record.get(name) if isinstance(record, dict) else None
-            if type(value) is not kind or (kind is int and value < 0):
+            if type(value) is not kind or (isinstance(value, int) and value < 0):
                 return f"{place}{name} is {value!r}, expected {_KINDS[kind]}"
     for i, shard in enumerate(shards):
         if shard["file"] != shard_name(i, len(shards)):  # a path would lead out of the folder

@@ -218,7 +218,7 @@ def _exact_answer(value: Any, type_: str, place: str) -> tuple[tuple[str, ...], 
             f"{place}: found the exact_answer {value!r}; expected a list of entities, each a list "
             "of its synonyms. Correct it."
         )
-    return tuple(tuple(entry) for entry in lists)
+    return tuple(tuple(entry) for entry in lists if entry is not None)
 
 
 def write_submission(

@@ -25,8 +25,8 @@ def check_connection(url: str, instead: str, downloads: Path | None = None) -> N
         requests.head(url, timeout=SECONDS, allow_redirects=False).close()
     except requests.RequestException as error:
         reason: BaseException = error
-        while reason.__cause__ or reason.__context__:
-            reason = reason.__cause__ or reason.__context__  # urllib3's say less than the socket's
+        while deeper := reason.__cause__ or reason.__context__:
+            reason = deeper  # urllib3's say less than the socket's
         raise DataError(f"{url}: the server cannot be reached ({reason}). {instead}") from error
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 from biobert_jax.datasets.conll import (
     ConllFile,
@@ -100,8 +101,9 @@ def _load_tfds(dataset: str, data_dir: str | Path | None) -> dict[str, list[Sent
     else:
         builder = ner_builders.BiomedicalNer(config=dataset, **settings)
     builder.download_and_prepare()
+    read: Any = builder.as_data_source  # its signature is lost in TFDS' decorators
     return {
-        ours: [_sentence(example) for example in builder.as_data_source(split=theirs)]
+        ours: [_sentence(example) for example in read(split=theirs)]
         for ours, theirs in ner_builders.SPLITS.items()
     }
 

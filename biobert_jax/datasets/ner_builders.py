@@ -7,12 +7,13 @@ and Species-800, in BIO tags without types. 2010 i2b2/VA has a licence that forb
 
 import dataclasses
 import logging
+import os
 import re
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -89,12 +90,12 @@ class BiomedicalNer(tfds.core.GeneratorBasedBuilder):
     BUILDER_CONFIGS: ClassVar = [NerConfig(name=name, folders=FOLDERS[name]) for name in FOLDERS]
 
     @property
-    def url_infos(self) -> dict[str, tfds.download.checksums.UrlInfo]:
+    def url_infos(self) -> dict[str, Any]:
         """What the download must be; TFDS would look for a checksums.tsv beside this module."""
-        size = tfds.core.utils.Size(NERDATA.size)
-        return {
-            NERDATA.url: tfds.download.checksums.UrlInfo(size, NERDATA.sha256, NERDATA.filename)
-        }
+        parts: Any = tfds  # imported as they are asked for
+        size = parts.core.utils.Size(NERDATA.size)
+        info = parts.download.checksums.UrlInfo(size, NERDATA.sha256, NERDATA.filename)
+        return {NERDATA.url: info}
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
@@ -104,9 +105,10 @@ class BiomedicalNer(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
+        config: Any = self.builder_config
         with zipfile.ZipFile(_download(dl_manager, NERDATA)) as archive:
             splits = {
-                theirs: _read_split(archive, ours, self.builder_config.folders)
+                theirs: _read_split(archive, ours, config.folders)
                 for ours, theirs in SPLITS.items()
             }
         return {split: self._generate_examples(found) for split, found in splits.items()}
@@ -142,7 +144,7 @@ class I2b2Va2010(tfds.core.GeneratorBasedBuilder):
                 "2010 i2b2/VA, which cannot be downloaded freely. "
                 f"{self.MANUAL_DOWNLOAD_INSTRUCTIONS}"
             ) from None
-        found = read_i2b2_folder(folder)
+        found = read_i2b2_folder(os.fspath(folder))
         return {theirs: self._generate_examples(found[ours]) for ours, theirs in SPLITS.items()}
 
     def _generate_examples(self, sentences: list[Sentence]) -> Iterator[tuple[int, dict]]:
@@ -210,7 +212,7 @@ def _download(dl_manager: tfds.download.DownloadManager, archive: Archive) -> Pa
 
 def _manual_dir(dl_manager: tfds.download.DownloadManager) -> Path:
     """Returns the folder for files put there by hand; the public property wants it to be filled."""
-    return Path(dl_manager._manual_dir)
+    return Path(dl_manager._manual_dir or "")
 
 
 def _read_split(archive: zipfile.ZipFile, split: str, folders: Mapping[str, str]) -> list[Sentence]:
@@ -219,8 +221,9 @@ def _read_split(archive: zipfile.ZipFile, split: str, folders: Mapping[str, str]
         member = f"{folder}/{split}.tsv"
         found = [name for name in archive.namelist() if f"/{name}".endswith(f"/{member}")]
         if not found:
+            where = at(archive.filename or NERDATA.filename)
             raise DataError(
-                f"{at(archive.filename)}: found no {member} in {NERDATA.filename}; expected the "
+                f"{where}: found no {member} in {NERDATA.filename}; expected the "
                 f"archive of {NERDATA.url}. Put the right one there, or set dataset.path."
             )
         with tempfile.TemporaryDirectory() as scratch:

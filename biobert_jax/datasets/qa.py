@@ -159,7 +159,9 @@ def _load_bioasq(
             f"to {year.upper()}5_golden.json (or {year.upper()}_golden.json). {_REGISTER}"
         )
     official = {path.name.removesuffix("_golden.json"): read_official(path) for path in golden}
-    batches = {batch: gold_of(questions, kind) for batch, questions in official.items()}
+    batches: dict[str, Gold] = {
+        batch: gold_of(questions, kind) for batch, questions in official.items()
+    }
     test_ids = {id_ for gold in batches.values() for id_ in gold}
     if kind == "factoid" and test_passages == "abstracts":
         files = _matching(folder, f"BioASQ-test-factoid-{year}*.json")

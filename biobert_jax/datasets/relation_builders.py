@@ -8,7 +8,7 @@ import hashlib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import tensorflow_datasets as tfds
 from requests import RequestException
@@ -50,7 +50,7 @@ class BiomedicalRelations(tfds.core.GeneratorBasedBuilder):
     BUILDER_CONFIGS: ClassVar = [tfds.core.BuilderConfig(name=name) for name in FOLDS]
 
     @property
-    def url_infos(self) -> dict[str, tfds.download.checksums.UrlInfo]:
+    def url_infos(self) -> dict[str, Any]:
         """None: what is read is checked instead. TFDS would look for a checksums.tsv beside us."""
         return {}
 
@@ -63,7 +63,8 @@ class BiomedicalRelations(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
-        found = read_archive(_download(dl_manager), FOLDS[self.builder_config.name])
+        config: Any = self.builder_config
+        found = read_archive(_download(dl_manager), FOLDS[config.name])
         return {split: self._generate_examples(examples) for split, examples in found.items()}
 
     def _generate_examples(self, examples: list[RelationExample]) -> Iterator[tuple[int, dict]]:
@@ -88,9 +89,10 @@ def load_fold(
         raise DataError(f"dataset.fold is {fold}; expected 1 to {COUNT} for {name}")
     builder = BiomedicalRelations(config=name, data_dir=data_dir, file_format="array_record")
     builder.download_and_prepare()
+    read: Any = builder.as_data_source  # its signature is lost in TFDS' decorators
     splits = {}
     for split in ("train", "test"):
-        source = builder.as_data_source(split=f"fold_{fold}_{split}")
+        source = read(split=f"fold_{fold}_{split}")
         splits[split] = [
             _example(record, f"{name}, fold {fold}, {split}, example {number}")
             for number, record in enumerate(source)
@@ -122,7 +124,8 @@ def read_archive(path: Path, folds: Folds) -> dict[str, list[RelationExample]]:
 
 def _download(dl_manager: tfds.download.DownloadManager) -> Path:
     """Returns the path of the archive, downloaded or put there by hand."""
-    by_hand = Path(dl_manager._manual_dir) / FILENAME  # the public property wants it to be filled
+    # The public property wants it to be filled.
+    by_hand = Path(dl_manager._manual_dir or "") / FILENAME
     if by_hand.is_file():
         return by_hand
     check_connection(

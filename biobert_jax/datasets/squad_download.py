@@ -1,6 +1,7 @@
 """SQuAD v1.1 through the builder that TFDS has, with its checksums; TensorFlow is not needed."""
 
 from pathlib import Path
+from typing import Any
 
 import tensorflow_datasets as tfds
 from requests import RequestException
@@ -40,8 +41,9 @@ def load_squad(data_dir: str | Path | None = None) -> dict[str, list[Question]]:
             f"SQuAD v1.1: the download failed ({error}). Try again, or put train-v1.1.json and "
             f"dev-v1.1.json of {URL} into a folder and set dataset.path to it."
         ) from error
+    read: Any = builder.as_data_source  # its signature is lost in TFDS' decorators
     return {
-        split: [_question(example) for example in builder.as_data_source(split=split)]
+        split: [_question(example) for example in read(split=split)]
         for split in ("train", "validation")
     }
 

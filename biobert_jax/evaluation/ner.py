@@ -17,8 +17,10 @@ _BIO_PREFIX = {"S": "B", "E": "I"}
 class TaggedSentence(Protocol):
     """Words and their gold tags."""
 
-    words: Sequence[str]
-    tags: Sequence[str]
+    @property
+    def words(self) -> Sequence[str]: ...
+    @property
+    def tags(self) -> Sequence[str]: ...
 
 
 class Predictions(NamedTuple):

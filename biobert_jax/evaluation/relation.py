@@ -101,7 +101,6 @@ def write_predictions(
         for id_, label, guess, row in zip(ids, gold, predicted, probabilities, strict=True):
             numbers = [f"{p:.6f}" for p in row]
             file.write("\t".join([" ".join(id_.split()), label, guess, *numbers]) + "\n")
-    return predicted
 
 
 def _scores(correct: int, gold: int, predicted: int) -> dict[str, float]:

@@ -25,7 +25,7 @@ somewhat too sure of themselves. Everything is a function of its arguments and `
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -148,6 +148,8 @@ def method_interval(system: Outcomes, confidence: float = 0.95) -> tuple[float, 
     """Interval of a method's score over other test units and, with several runs, other seeds."""
     mean = float(system.scores().mean())
     result = _t_test(mean, *_variance([(1, system)]), confidence, "")
+    assert result.low is not None
+    assert result.high is not None
     return max(0.0, result.low), min(100.0, result.high)
 
 
@@ -174,7 +176,8 @@ def wilcoxon_over_sets(differences: Sequence[float]) -> float:
 
     if not np.any(differences):
         return 1.0
-    return float(stats.wilcoxon(differences, zero_method="zsplit").pvalue)
+    found: Any = stats.wilcoxon(differences, zero_method="zsplit")
+    return float(found.pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -194,7 +197,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def _variance(systems: Sequence[tuple[int, Outcomes]]) -> tuple[float, float]:
     """Variance and degrees of freedom of a sum of signed mean scores; see `compare_methods`."""
     influences = [(sign, system, _influences(system)) for sign, system in systems]
-    of_units = sum(sign * u.mean(0) for sign, _, u in influences)
+    of_units = np.asarray(sum(sign * u.mean(0) for sign, _, u in influences))
     total = float((of_units**2).sum())
     units = max(1, len(of_units) - len(systems[0][1].units()))
     squares = total**2 / units

@@ -40,7 +40,7 @@ class Outcomes(NamedTuple):
 
     def of_sums(self, sums: Sequence[np.ndarray]) -> np.ndarray:
         """Scores [...] of each group's sums [..., K]."""
-        return sum(self.measure(of_group) for of_group in sums) / len(sums)
+        return np.asarray(sum(self.measure(of_group) for of_group in sums)) / len(sums)
 
 
 def stack(runs: Sequence[Outcomes]) -> Outcomes:
@@ -86,11 +86,8 @@ def mean(sums: np.ndarray) -> np.ndarray:
 def macro_f1(sums: np.ndarray) -> np.ndarray:
     """The mean F1 of two classes, of the sums [..., 3] of right ones of each and of wrong ones."""
     wrong = sums[..., 2]
-    return (
-        100
-        * sum(_ratio(2 * right, 2 * right + wrong) for right in (sums[..., 0], sums[..., 1]))
-        / 2
-    )
+    both = [_ratio(2 * right, 2 * right + wrong) for right in (sums[..., 0], sums[..., 1])]
+    return 100 * (both[0] + both[1]) / 2
 
 
 MEASURES: dict[str, Measure] = {"precision": precision, "recall": recall, "f1": f1}

@@ -57,7 +57,7 @@ class Annotator:
 
 def load_annotator(
     source: str,
-    read_workdir: Callable[[Path], Checkpoint] | None = None,
+    read_workdir: Callable[[Path, str], Checkpoint] | None = None,
     dtype: str = "float32",
     max_length: int | None = None,
 ) -> Annotator:
@@ -100,7 +100,8 @@ def make_annotator(
 
     @jax.jit
     def apply(params, batch):
-        return jax.nn.softmax(model.apply({"params": params}, batch, deterministic=True)["logits"])
+        outputs: Any = model.apply({"params": params}, batch, deterministic=True)
+        return jax.nn.softmax(outputs["logits"])
 
     return Annotator(
         apply,
@@ -162,7 +163,7 @@ def _entities(
     starts = sentence + np.minimum.reduceat(encoding.offsets[:, 0], first)
     ends = sentence + np.maximum.reduceat(encoding.offsets[:, 1], first)
     entities = []
-    for span in entity_spans([labels[i] for i in best]):
+    for span in entity_spans([labels[int(i)] for i in best]):
         start, end = int(starts[span.start]), int(ends[span.end - 1])
         score = float(certainty[span.start : span.end].min())
         entities.append(Entity(start, end, span.type, text[start:end], score))

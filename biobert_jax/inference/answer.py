@@ -85,13 +85,13 @@ def make_answerer(checkpoint: Checkpoint, dtype: str = "float32") -> Answerer:
         params = params_of(checkpoint, "yes/no classifier", ("pooler", "classifier"), "qa")
         model = SequenceClassifier(checkpoint.config, compute)
 
-        def read(outputs, batch):
+        def read(outputs: Any, batch: Any) -> Any:
             return jax.nn.softmax(outputs["logits"])[..., LABELS.index("yes")]
     else:
         params = params_of(checkpoint, "span head", ("span",), "qa")
         model = SpanClassifier(checkpoint.config, compute)
 
-        def read(outputs, batch):
+        def read(outputs: Any, batch: Any) -> Any:
             return best_ends(outputs, decoding.n_best, batch)
 
     @jax.jit
@@ -173,5 +173,5 @@ def _yes_or_no(windows: Windows, said: Sequence[Any], first: int, last: int) -> 
     own = np.flatnonzero((windows.question >= first) & (windows.question < last))
     if not len(own):
         return []
-    yes = float(np.mean([said[e] for e in own]))
+    yes = float(np.mean([said[int(e)] for e in own]))
     return [Answer("yes", yes) if yes >= 0.5 else Answer("no", 1 - yes)]

@@ -89,7 +89,7 @@ def annotate(args: argparse.Namespace) -> None:
             (terminal_text(d.text, d.entities, annotator.types) for d in documents), args.output
         )
     elif to_folder:
-        with new_folder(args.output) as folder:
+        with new_folder(str(args.output)) as folder:
             write_brat_folder(documents, annotator.types, folder)
     else:
         with writing_text(args.output) as file:

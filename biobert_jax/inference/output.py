@@ -1,13 +1,14 @@
 """Where results go: checked before any work, written whole or not at all."""
 
 import contextlib
+import io
 import os
 import shutil
 import stat
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, cast
 
 from biobert_jax.errors import WriteError, printable
 from biobert_jax.files import atomic_writing, refuse_overwriting, shown, writing
@@ -35,7 +36,8 @@ def check_output(
     if output is None:
         return
     path, model_path = Path(output), Path(model).expanduser()
-    refuse_overwriting(output, filter(None, map(_regular_file, inputs)))
+    # The number of an open file is as good as a path to `os.path.samefile`.
+    refuse_overwriting(output, cast(list[str], [f for f in map(_regular_file, inputs) if f]))
     if (
         model_path.is_dir()
         and path.is_file()
@@ -71,6 +73,11 @@ def _is_file(stream: TextIO) -> bool:
     return False
 
 
+def _standard_output_as_utf8() -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+
+
 @contextlib.contextmanager
 def writing_text(path: str | None) -> Iterator[TextIO]:
     """Gives a text file for the output, standard output by default.
@@ -78,8 +85,9 @@ def writing_text(path: str | None) -> Iterator[TextIO]:
     What goes to a terminal is escaped as `errors.printable` does.
     """
     if path is None:
-        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
-        yield _Printable(sys.stdout) if sys.stdout.isatty() else sys.stdout
+        _standard_output_as_utf8()
+        terminal = sys.stdout.isatty()
+        yield cast(TextIO, _Printable(sys.stdout)) if terminal else sys.stdout
         sys.stdout.flush()
         return
     with (
@@ -98,7 +106,7 @@ def print_coloured(texts: Iterable["Text"], path: str | None) -> None:
             raise  # as everywhere else; Console would end the program itself
 
     if path is None:
-        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+        _standard_output_as_utf8()
         console = Output(file=sys.stdout, highlight=False)
         for text in texts:
             console.print(text)

@@ -74,7 +74,8 @@ def make_classifier(checkpoint: Checkpoint, dtype: str = "float32") -> RelationC
 
     @jax.jit
     def apply(params, batch):
-        return jax.nn.softmax(model.apply({"params": params}, batch, deterministic=True)["logits"])
+        outputs: Any = model.apply({"params": params}, batch, deterministic=True)
+        return jax.nn.softmax(outputs["logits"])
 
     windowing = card.windows
     length = min(windowing.max_length, checkpoint.config.max_position_embeddings)

@@ -5,11 +5,12 @@ another form (XML, PubTator, CSV, a PDF) is refused, or its markup would be anno
 """
 
 import contextlib
+import io
 import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from biobert_jax.errors import DataError, at
 from biobert_jax.file_kinds import HEAD_BYTES, JSON, TEXT, expect_kind, kind_of
@@ -153,7 +154,7 @@ def read_records(path: str) -> Iterator[Record]:
         yield from _records(stream, where)
 
 
-def _records(stream: BinaryIO, where: str) -> Iterator[Record]:
+def _records(stream: io.BufferedReader, where: str) -> Iterator[Record]:
     for number, line in decode_lines(stream, where):
         if not line.strip():
             continue
@@ -186,10 +187,10 @@ def read_all(path: str, *kinds: str) -> str:
 
 
 @contextlib.contextmanager
-def open_input(path: str) -> Iterator[BinaryIO]:
+def open_input(path: str) -> Iterator[io.BufferedReader]:
     """Opens a file, plain or gzip, or standard input, for reading bytes (with `peek`)."""
     if path == STANDARD_INPUT:
-        yield sys.stdin.buffer
+        yield cast(io.BufferedReader, sys.stdin.buffer)
     else:
         with open_bounded(path) as stream:
             yield stream

@@ -7,6 +7,7 @@ position in the data is one integer.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import grain
 import numpy as np
@@ -37,6 +38,14 @@ class Packing:
     def plan(self, examples: Sequence[Example], order: np.ndarray) -> RowPlan:
         lengths = np.array([len(example["input_ids"]) for example in examples], np.int64)
         return plan_rows(lengths, order, self.row_length, self.max_sequences, self.open_rows)
+
+
+class BatchSource(Protocol):
+    """Batches by number."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, step: int, /) -> dict[str, np.ndarray]: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +98,7 @@ def round_up(count: int, multiple: int) -> int:
     return -(-count // multiple) * multiple
 
 
-def iterate(batches: PackedBatches, threads: int = 2, prefetch: int = 8) -> grain.DatasetIterator:
+def iterate(batches: BatchSource, threads: int = 2, prefetch: int = 8) -> grain.DatasetIterator:
     """Reads batches in order in the background.
 
     Args:
@@ -103,7 +112,9 @@ def iterate(batches: PackedBatches, threads: int = 2, prefetch: int = 8) -> grai
     options = grain.ReadOptions(
         num_threads=threads, prefetch_buffer_size=prefetch if threads else 0
     )
-    return iter(grain.MapDataset.source(batches).to_iter_dataset(options))
+    # Grain asks for int | slice there, and takes ints only.
+    source = grain.MapDataset.source(batches)  # pyright: ignore[reportArgumentType]
+    return iter(source.to_iter_dataset(options))
 
 
 def rows_for_sequences(plan: RowPlan, sequences: int) -> int:

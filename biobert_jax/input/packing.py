@@ -9,14 +9,15 @@ An unpacked batch is the plan with one sequence a row.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from biobert_jax.errors import UserError
 
-Example = Mapping[str, np.ndarray]
-"""One sequence: `input_ids` [n], `token_type_ids` [n] and whatever else its task needs."""
+Example = Mapping[str, Any]
+"""One sequence: `input_ids` [n], `token_type_ids` [n] and whatever else its task needs: arrays, or
+numbers where a feature has one value per sequence."""
 
 Batch = Mapping[str, np.ndarray]
 """Some rows by name, as `lay_out` makes them. Models and tasks read them as `jax.Array`s under the

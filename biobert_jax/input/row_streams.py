@@ -139,18 +139,21 @@ class _Reader:
 
     def __init__(self, dataset: RowStreams, streams: int, block: int, row: int):
         self._dataset, self._streams = dataset, streams
+        self._rows: list[dict[str, np.ndarray]] = []
+        self._expected = 0
         self.move(block, row)
 
     def move(self, block: int, row: int) -> None:
         self._block, self._row = block, row
-        self._rows: list[dict[str, np.ndarray]] | None = None
+        self._moved = True
 
     @property
     def place(self) -> tuple[int, int]:
         return self._block, self._row
 
     def next_row(self) -> dict[str, np.ndarray]:
-        if self._rows is None:
+        if self._moved:
+            self._moved = False
             self._made, self._coming = [], iter(self._dataset.examples_of(self._block))
             self._finish()
         while self._row >= len(self._rows):  # a block may have no row at all
@@ -252,6 +255,7 @@ def _end_with_parent(worker: int, workers: int) -> None:
     """
     del worker, workers
     parent = multiprocessing.parent_process()
+    assert parent is not None, "called in a worker"
 
     def watch() -> None:
         multiprocessing.connection.wait([parent.sentinel])

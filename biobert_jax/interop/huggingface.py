@@ -26,6 +26,7 @@ from biobert_jax.interop.layout import Params
 from biobert_jax.interop.tensor_files import FILES, find_weights, read_tensors
 from biobert_jax.interop.tokenizer_files import json_object, read_casing, read_vocabulary
 from biobert_jax.models.config import BertConfig
+from biobert_jax.models.protocol import EncoderConfig
 
 logger = logging.getLogger(__name__)
 
@@ -180,7 +181,7 @@ def _labels(config_path: Path, outputs: int) -> list[str]:
 
 def write_huggingface(
     folder: str | os.PathLike[str],
-    config: BertConfig,
+    config: EncoderConfig,
     params: Params,
     vocabulary: Sequence[str],
     lowercase: bool,
@@ -208,6 +209,11 @@ def write_huggingface(
         labels or vocabulary do not match the matrices.
     """
     folder = Path(folder).absolute()
+    if not isinstance(config, BertConfig):
+        raise CheckpointError(
+            f"{at(folder)}: the encoder is a {config.model_type!r}; expected a BERT, which alone "
+            "has a published form here. Keep the workdir"
+        )
     outputs = len(params["classifier"]["bias"]) if "classifier" in params else 0
     if len(labels or ()) != outputs:
         raise CheckpointError(

@@ -136,7 +136,7 @@ def leaf_shapes(config: BertConfig, num_labels: int = 0) -> dict[Path, Shape]:
     layers, d = config.num_hidden_layers, config.hidden_size
     heads = (config.num_attention_heads, d // config.num_attention_heads)
     attention = ("encoder", "layers", "attention")
-    reshaped = {
+    reshaped: dict[Path, Shape] = {
         (*attention, "qkv", "kernel"): (layers, d, 3, *heads),
         (*attention, "qkv", "bias"): (layers, 3, *heads),
         (*attention, "output", "kernel"): (layers, *heads, d),

@@ -179,8 +179,10 @@ def _why_fresh(
 
 
 def _restored(group: str, values: Any, checkpoint: Checkpoint) -> Any:
-    wanted = traverse_util.flatten_dict({group: values}, sep="/")
-    found = traverse_util.flatten_dict({group: checkpoint.params.get(group, {})}, sep="/")
+    wanted: dict[str, Any] = traverse_util.flatten_dict({group: values}, sep="/")
+    found: dict[str, Any] = traverse_util.flatten_dict(
+        {group: checkpoint.params.get(group, {})}, sep="/"
+    )
     for name, leaf in wanted.items():
         if name not in found:
             raise CheckpointError(

@@ -102,7 +102,7 @@ def _check_safetensors_size(path: Path) -> None:
 
 def _read_torch(path: Path) -> dict[str, np.ndarray]:
     try:
-        import torch
+        import torch  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise CheckpointError(
             f"{at(path)}: reading a PyTorch file needs torch; "

@@ -107,7 +107,8 @@ def read_tensorflow(
     if head is not None:
         params, labels = _with_labels(prefix, params, head, labels)
     lowercase = not casing_from_vocabulary(vocabulary)
-    return Checkpoint(config, params, vocabulary, lowercase, labels, str(prefix))
+    names = None if labels is None else list(labels)
+    return Checkpoint(config, params, vocabulary, lowercase, names, str(prefix))
 
 
 def _with_labels(

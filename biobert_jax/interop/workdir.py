@@ -55,7 +55,7 @@ def read_workdir(workdir: Path, which: str = "") -> Checkpoint:
 
 def _check_params(workdir: Path, params: Any, card: cards.Card) -> None:
     """Compares the parameters with what the card says of them, and checks their values."""
-    leaves = traverse_util.flatten_dict(params, sep="/")
+    leaves: dict[str, Any] = traverse_util.flatten_dict(params, sep="/")
     check_values(workdir, leaves)
     check_vocabulary(workdir, card.vocabulary, card.architecture.vocab_size)
     outputs = leaves.get("classifier/bias", np.zeros(0)).shape[0]

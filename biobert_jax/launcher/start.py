@@ -103,7 +103,7 @@ def start(config: Any, training_texts: Callable[[], Iterable[str]]) -> Start:
     return Start(None, architecture, tokenizer, compute(config, architecture))
 
 
-def _warn_of_other_sizes(init: str, given: dict[str, Any], checkpoint: BertConfig) -> None:
+def _warn_of_other_sizes(init: str, given: dict[str, Any], checkpoint: EncoderConfig) -> None:
     """Logs which sizes of config.model are not used; the defaults are not worth a line."""
     usual = sizes(defaults.defaults())
     unused = [
@@ -115,12 +115,12 @@ def _warn_of_other_sizes(init: str, given: dict[str, Any], checkpoint: BertConfi
         logger.warning("not used, since %s has its own: config.model.%s", init, ", ".join(unused))
 
 
-def sizes(config: Any) -> dict[str, int]:
+def sizes(config: Any) -> dict[str, Any]:
     """The sizes of `config.model`, by BertConfig's names."""
     return {n: size for n, size in config.model.items() if not n.endswith("dropout")}
 
 
-def dropout_rates(config: Any) -> dict[str, float]:
+def dropout_rates(config: Any) -> dict[str, Any]:
     """The dropout of `config.model`, by BertConfig's names."""
     return {
         "hidden_dropout_prob": config.model.dropout,
@@ -135,7 +135,7 @@ def load(init: str) -> Checkpoint | None:
 
 
 def compute(
-    config: Any, architecture: BertConfig | None = None, platform: str | None = None
+    config: Any, architecture: EncoderConfig | None = None, platform: str | None = None
 ) -> Compute:
     """How a model is computed; resolves and logs what `auto` means.
 
@@ -161,7 +161,7 @@ def compute(
     return options
 
 
-def _with_proven_attention(options: Compute, config: Any, architecture: BertConfig) -> Compute:
+def _with_proven_attention(options: Compute, config: Any, architecture: Any) -> Compute:
     """Tries the attention on this run's devices; `auto` falls back to plain XLA.
 
     Raises:

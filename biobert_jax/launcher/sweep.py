@@ -47,7 +47,8 @@ def _main(argv: list[str]) -> None:
     logging.basicConfig(format=form, datefmt="%H:%M:%S", stream=sys.stderr, force=True)
     logging.getLogger("biobert_jax").setLevel(logging.INFO)
     with report_errors():
-        file = flags.FLAGS["config"].config_filename
+        flag: Any = flags.FLAGS["config"]
+        file = flag.config_filename
         runs = read_runs(Path(file.partition(":")[0]), values.config)
         sweep = Sweep(runs, Path(values.workdir))
         own = share(select(runs, values.only), values.shard)

@@ -85,7 +85,9 @@ def _train_together(config: Any, workdir: Path, folds: Sequence[int]) -> Results
             + ("set it, or name one in config.dataset.fold" if folds else "leave it out")
         )
     asked = grid(config, folds)
-    prepared = {fold: prepare(of_fold(config, fold)) for fold in folds} or {None: prepare(config)}
+    prepared: dict[int | None, Prepared] = {
+        fold: prepare(of_fold(config, fold)) for fold in folds
+    } or {None: prepare(config)}
     together = [
         trials.Trial(name, one, prepared[fold].task, prepared[fold].initial_params)
         for name, fold, one in asked

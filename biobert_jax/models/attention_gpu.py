@@ -8,6 +8,7 @@ JAX warns (0.11 and 0.12) that a later version will no longer lower Pallas throu
 """
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -77,7 +78,8 @@ def attend(
     arrays = [jnp.pad(x, ((0, 0), (0, longer), (0, 0), (0, wider))) for x in (query, key, value)]
     ids = _number_padding(jnp.pad(segment_ids, ((0, 0), (0, longer))))
     call = Call(tiles, rate, length, heads, size**-0.5, interpret)
-    return _attend(*arrays, ids, numbers, call)[:, :length, :, :size]
+    out: Any = _attend(*arrays, ids, numbers, call)
+    return out[:, :length, :, :size]
 
 
 def _power_of_two(number: int) -> int:
@@ -117,7 +119,7 @@ def _reach(ids: jax.Array, tile: Tile) -> jax.Array:
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(5,))
-def _attend(q, k, v, ids, numbers, call):
+def _attend(q, k, v, ids, numbers, call) -> jax.Array:
     return _attend_forward(q, k, v, ids, numbers, call)[0]
 
 

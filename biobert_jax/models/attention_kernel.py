@@ -49,7 +49,7 @@ def attend(
     """
     heads = query.shape[2]
     rate = dropout_rate if dropout_rng is not None else 0.0
-    words = hash_key(dropout_rng) if rate else jnp.zeros(2, jnp.uint32)
+    words = hash_key(dropout_rng) if rate and dropout_rng is not None else jnp.zeros(2, jnp.uint32)
     mesh = current_mesh()
     spread_heads = HEADS if mesh is not None and HEADS in mesh.axis_names else None
 

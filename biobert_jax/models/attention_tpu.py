@@ -5,6 +5,7 @@ nothing of that size goes to the main memory, and no running softmax is needed.
 """
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -35,11 +36,12 @@ def attend(
     if length > MAX_LENGTH:
         raise ValueError(f"attention 'pallas_tpu' takes rows of up to {MAX_LENGTH}; found {length}")
     arrays = [x.swapaxes(1, 2) for x in (query, key, value)]  # [B, H, S, Dh]
-    return _attend(*arrays, segment_ids, numbers, rate, heads, interpret).swapaxes(1, 2)
+    out: Any = _attend(*arrays, segment_ids, numbers, rate, heads, interpret)
+    return out.swapaxes(1, 2)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(5, 6, 7))
-def _attend(q, k, v, segment_ids, numbers, rate, heads, interpret):
+def _attend(q, k, v, segment_ids, numbers, rate, heads, interpret) -> jax.Array:
     """Of [B, H, S, Dh]."""
     kernel = functools.partial(_forward, rate=rate, heads=heads)
     return _call(kernel, 1, 2, segment_ids, numbers, (q, k, v), interpret)[0]

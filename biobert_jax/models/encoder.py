@@ -5,6 +5,8 @@ modeling.py. Parameters, LayerNorm and softmax are float32; matrix products and 
 between them are in `dtype`.
 """
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -169,7 +171,7 @@ class BertEncoder(nn.Module):
     @nn.compact
     def __call__(
         self, batch: Batch, deterministic: bool = True, hidden_states: bool = False
-    ) -> jax.Array | tuple[jax.Array, jax.Array]:
+    ) -> Any:
         """Encodes a batch of packed rows.
 
         Args:
@@ -191,7 +193,7 @@ class BertEncoder(nn.Module):
             layer,
             variable_axes={"params": 0},
             split_rngs={"params": True, "dropout": True},
-            in_axes=nn.broadcast,
+            in_axes=nn.broadcast,  # pyright: ignore[reportArgumentType]
             length=self.config.num_hidden_layers,
             unroll=self.compute.unroll or self.config.num_hidden_layers,
         )(self.config, deterministic, self.compute, name="layers")

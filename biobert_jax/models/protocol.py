@@ -22,6 +22,7 @@ class EncoderConfig(Protocol):
     Heads take their own settings from it, too: `initializer_range`, `hidden_act`, `layer_norm_eps`.
     """
 
+    __dataclass_fields__: ClassVar[dict[str, Any]]
     model_type: ClassVar[str]  # its name in `models.encoders` and in config.json
 
     @property
@@ -63,6 +64,14 @@ class Encoder(Protocol):
 
     def __call__(self, batch: Batch, deterministic: bool = True) -> jax.Array:
         """The last layer's vectors [B, S, D]; dropout, where not deterministic, from "dropout"."""
+        ...
+
+    def init(self, rngs: Any, *args: Any, **kwargs: Any) -> Any:
+        """flax.linen's: fresh variables."""
+        ...
+
+    def apply(self, variables: Any, *args: Any, **kwargs: Any) -> Any:
+        """flax.linen's: calls a method with variables."""
         ...
 
     def word_embeddings(self) -> jax.Array:

@@ -54,7 +54,9 @@ def wide(found: Sequence[System], split: str, confidence: float, problems: list[
         ]
         main = system.main_measure(of)
         low_high = interval(system, main, of, confidence, problems) if main else None
-        said = f"{MEASURES[main]} {low_high[0]:.2f} to {low_high[1]:.2f}" if low_high else ""
+        said = (
+            f"{MEASURES[main]} {low_high[0]:.2f} to {low_high[1]:.2f}" if main and low_high else ""
+        )
         seeds = ", ".join(str(run.seed) for run in system.runs)
         rows.append([system.task, system.dataset, system.label, *cells, said, seeds])
     notes = [f"{split} split: mean ± standard deviation over seeds. Percentages, 0-100."]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -111,8 +111,9 @@ def fitting_test(a: Outcomes, b: Outcomes, confidence: float, seed: int) -> Comp
 
 def correct(rows: Sequence[Row]) -> list[Row]:
     """Adds Holm's correction over all rows that have a p-value."""
-    tested = [i for i, row in enumerate(rows) if row.comparison is not None]
-    corrected = significance.holm([rows[i].comparison.p_value for i in tested])
+    found = {i: row.comparison for i, row in enumerate(rows) if row.comparison is not None}
+    tested = list(found)
+    corrected = significance.holm([comparison.p_value for comparison in found.values()])
     out = list(rows)
     for i, p_value in zip(tested, corrected, strict=True):
         out[i] = rows[i]._replace(corrected=p_value)
@@ -158,7 +159,9 @@ def compared(row: Row) -> list[str]:
     found = row.comparison
     if found is None:
         return [difference, "", "", ""]
-    limits = "" if found.low is None else f"{signed(found.low)} to {signed(found.high)}"
+    limits = ""
+    if found.low is not None and found.high is not None:
+        limits = f"{signed(found.low)} to {signed(found.high)}"
     corrected = "" if row.corrected is None else p_value(row.corrected)
     return [difference, limits, p_value(found.p_value), corrected]
 
@@ -184,6 +187,8 @@ def _over_sets(rows: Sequence[Row], confidence: float) -> list[str]:
         parts = [f"{system} against {baseline} over {len(found)} sets:"]
         if all(c.variance is not None for c in found):
             mean = significance.over_sets(found, confidence)
+            assert mean.low is not None
+            assert mean.high is not None
             parts.append(
                 f"mean difference {signed(mean.difference)} ({signed(mean.low)} to "
                 f"{signed(mean.high)}, p {p_value(mean.p_value)} for just these sets),"
@@ -199,7 +204,7 @@ def _over_seeds(a: Sequence[float], b: Sequence[float]) -> Comparison | None:
         return None
     from scipy import stats
 
-    found = stats.ttest_ind(b, a, equal_var=False)
+    found: Any = stats.ttest_ind(b, a, equal_var=False)
     low, high = found.confidence_interval()
     difference = float(np.mean(b) - np.mean(a))
     p = float(found.pvalue) if math.isfinite(found.pvalue) else 1.0

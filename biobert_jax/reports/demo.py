@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.padding import Padding
@@ -75,7 +76,7 @@ def comparison(
     """
     console = console or _console()
     known = {entity for s in train for entity in entities(s.words, s.tags)}
-    rows = {
+    rows: dict[str, Any] = {
         name: (score(gold, tags), recall_by_familiarity(known, zip(words, gold, tags, strict=True)))
         for name, tags in predictions.items()
     }

@@ -128,8 +128,9 @@ def scores_table(
             means = {}
             for label in labels:
                 system = ours.get(label)
-                has = system is not None and measure in system.measures("test")
-                summary = system.summary(measure, "test") if has else None
+                summary = None
+                if system is not None and measure in system.measures("test"):
+                    summary = system.summary(measure, "test")
                 cells.append(shown(summary) if summary else "")
                 if summary:
                     means[len(cells) - 1] = summary.mean
@@ -157,7 +158,7 @@ def _add_statistics(add, ours, labels, skip, compared, confidence, problems) -> 
         row = compared.get((system.dataset, label)) if system else None
         tests.append("" if row is None or row.corrected is None else p_value(row.corrected))
     main = next((s.main_measure("test") for s in ours.values()), None)
-    letter = LETTERS.get(main, MEASURES.get(main, ""))
+    letter = LETTERS.get(main, MEASURES.get(main, "")) if main else ""
     if any(limits):
         add(["", f"{100 * confidence:g}% interval of {letter}", *[""] * skip, *limits])
     if any(tests):

@@ -51,7 +51,7 @@ def words_read(run: Run) -> int | None:
     limit = run.section("dataset").get("max_words")
     if limit and isinstance(limit, int):
         return limit
-    words = [corpus.words for corpus in corpora(run)]
+    words = [corpus.words or 0 for corpus in corpora(run)]
     return sum(words) if words and all(words) else None
 
 
@@ -61,6 +61,8 @@ def origin(init: str, runs: Sequence[Run]) -> tuple[Run, int] | None:
     Workdirs may have moved since: the run whose path ends as `init` does, if it is the only one.
     """
     match = re.fullmatch(r"(.*?)(?:@([^@/]+))?", init)
+    if match is None:  # a line end
+        return None
     path, step = match.group(1), match.group(2)
     if not path or path.startswith("hf://") or path == "random":
         return None

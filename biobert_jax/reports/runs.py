@@ -145,7 +145,9 @@ def _read(folder: Path, name: str) -> list[Run]:
         folds = results["folds"]
         if not isinstance(folds, list) or not folds:
             raise DataError(f"{at(file)}: folds is {folds!r:.60}; expected a list of results")
-        numbers = [fold.get("fold") if isinstance(fold, dict) else None for fold in folds]
+        numbers: list[Any] = [
+            fold.get("fold") if isinstance(fold, dict) else None for fold in folds
+        ]
         if not all(isinstance(number, int) for number in numbers):
             raise DataError(
                 f"{at(file)}: the folds' numbers are {numbers!r:.60}; expected integers"
@@ -223,7 +225,9 @@ def _trials(folder: Path, name: str, results: Mapping[str, Any]) -> list[Run]:
     for together in folds.values():
         first = together[0][1]
         parts = tuple(run.path for _, run in together)
-        tests = {"folds": [run.results | {"fold": entry["fold"]} for entry, run in together]}
+        tests: dict[str, Any] = {
+            "folds": [run.results | {"fold": entry["fold"]} for entry, run in together]
+        }
         tests["test"] = _mean([run.scores("test") for _, run in together])
         runs.append(first._replace(results=first.results | tests, parts=parts))
     return runs

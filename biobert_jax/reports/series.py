@@ -101,7 +101,9 @@ def gains(found: Sequence[System], rows: Sequence[Row]) -> list[Line]:
         if size and row.system.task != "pretraining":
             gain = row.scores[1].mean - row.scores[0].mean
             c = row.comparison
-            low, high = (gain, gain) if c is None or c.low is None else (c.low, c.high)
+            low = high = gain
+            if c is not None and c.low is not None and c.high is not None:
+                low, high = c.low, c.high
             label = f"{row.system.label} over {row.baseline.label}"
             name = "" if row.system.dataset in sizes else row.system.dataset  # the paper's has it
             ours.setdefault(label, []).append((size, gain, low, high, name))
@@ -161,7 +163,7 @@ def _line(label: str, points: dict[int, System]) -> Line:
     x, y, low, high = [], [], [], []
     for position in sorted(points):
         system = points[position]
-        summary = system.summary(system.main_measure("test"), "test")
+        summary = system.summary(system.main_measure("test") or "", "test")
         spread = summary.deviation or 0.0
         x.append(position)
         y.append(summary.mean)

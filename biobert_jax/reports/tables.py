@@ -106,8 +106,10 @@ def print_qa_scores(results: Mapping[str, Any], console: Console | None = None) 
     for name in names:
         table.add_column(_QA_MEASURES[name], justify="right")
 
-    def add(title: str, questions: int | str, scores: Mapping[str, Any], **style: str) -> None:
-        table.add_row(title, str(questions), *[f"{scores[name]:.2f}" for name in names], **style)
+    def add(title: str, questions: int | str, scores: Mapping[str, Any], style: str = "") -> None:
+        table.add_row(
+            title, str(questions), *[f"{scores[name]:.2f}" for name in names], style=style
+        )
 
     for name, split, scores, style in rows_of_trials(results) if "trials" in results else ():
         add(f"{name}, {split}", scores.get("questions", ""), scores, style=style)
@@ -143,9 +145,9 @@ def print_relation_scores(results: Mapping[str, Any], console: Console | None = 
     for name in ("precision", "recall", "F1", *["specificity"] * with_specificity):
         table.add_column(name, justify="right")
 
-    def row(first: str, second: str, scores: Mapping[str, float], **style: str) -> None:
+    def row(first: str, second: str, scores: Mapping[str, float], style: str = "") -> None:
         last = [f"{scores['specificity']:.2f}"] if "specificity" in scores else []
-        table.add_row(first, second, *_percentages(scores), *last, **style)
+        table.add_row(first, second, *_percentages(scores), *last, style=style)
 
     if "trials" in results:
         for name, split, scores, style in rows_of_trials(results):

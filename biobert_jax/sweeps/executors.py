@@ -80,7 +80,7 @@ class Ray:
           UserError: ray is not installed, or the cluster cannot be reached.
         """
         try:
-            import ray
+            import ray  # pyright: ignore[reportMissingImports]
         except ImportError as error:
             raise UserError(
                 "--engine=ray: ray is not installed; install the extra: "

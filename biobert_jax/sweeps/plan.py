@@ -7,7 +7,8 @@ and `get_runs(config)`, which yields a `SweepRun` for each run.
 import dataclasses
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from biobert_jax.errors import UserError
@@ -141,7 +142,7 @@ def select(runs: Sequence[SweepRun], patterns: Sequence[str]) -> list[SweepRun]:
 
 
 def resolved(
-    settings: Mapping[str, Any], folder_of: Mapping[str, str] | Any, chosen: Mapping[str, Any]
+    settings: Mapping[str, Any], folder_of: Callable[[str], str | Path], chosen: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Settings with folders in the place of `{NAME}`, and chosen settings besides.
 

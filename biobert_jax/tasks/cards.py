@@ -148,7 +148,7 @@ def _decode(kind: Any, value: Any, name: str) -> Any:
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
             raise _wrong(name, value, "a list of strings")
         return value
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         return _decode_fields(kind, value, f"{name}.")
     accepted = (int, float) if kind is float else kind
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):

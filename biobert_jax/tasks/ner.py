@@ -17,6 +17,7 @@ from biobert_jax.models.heads import TokenClassifier
 from biobert_jax.tasks.cards import Card
 from biobert_jax.tasks.losses import count_labels, cross_entropy_sum
 from biobert_jax.tasks.preparation import Prepared, Starter
+from biobert_jax.tasks.protocol import Per
 from biobert_jax.tasks.windows import owners, window_starts
 from biobert_jax.text.casing import warn_of_capitals
 from biobert_jax.text.tokenizer import Encoding, Tokenizer
@@ -282,7 +283,7 @@ class NerTask:
                 f"windows.max_length is {windowing.max_length}, but the model has position "
                 f"embeddings for {limit} pieces; lower windows.max_length"
             )
-        self.predictions = {"tags": "token"}
+        self.predictions: dict[str, Per] = {"tags": "token"}
         self.features = {
             "input_ids": Feature("token", pad=tokenizer.pad_id),
             "token_type_ids": Feature("token"),

@@ -15,6 +15,8 @@ from biobert_jax.tasks.cards import Card
 
 Arrays = Mapping[str, jax.Array]
 
+Per = Literal["token", "sequence"]
+
 Stream = Callable[[Packing, int, range], RowStreams]
 """(packing, rows, own) -> rows without end, of which this process reads the streams `own` of `rows`
 (see `input.row_streams`)."""
@@ -39,7 +41,7 @@ class Task(Protocol):
         ...
 
     @property
-    def predictions(self) -> Mapping[str, Literal["token", "sequence"]]:
+    def predictions(self) -> Mapping[str, Per]:
         """What `predict` returns, and whether it is per `token` or per `sequence`."""
         ...
 
@@ -60,6 +62,7 @@ class Task(Protocol):
 
     def examples(self, split: str) -> Sequence[Example]:
         """The sequences of a split: `train`, `validation` or `test`; empty where it has none."""
+        ...
 
     def loss_weights(self, batch: Arrays) -> dict[str, jax.Array]:
         """For each part of the loss, what its sum is divided by: a function of the batch alone.
@@ -67,12 +70,15 @@ class Task(Protocol):
         The loop adds these up over the global batch before it divides, so that packing, gradient
         accumulation and the number of devices do not change the loss.
         """
+        ...
 
     def losses(self, outputs: Arrays, batch: Arrays) -> dict[str, jax.Array]:
         """For each part of the loss, its sum over the batch."""
+        ...
 
     def predict(self, outputs: Arrays, batch: Arrays) -> dict[str, jax.Array]:
         """What evaluation needs from the device, per token [B, S, ...] or sequence [B, N, ...]."""
+        ...
 
     def evaluate(
         self, split: str, predictions: Sequence[Mapping[str, np.ndarray]], directory: Path | None
@@ -87,6 +93,8 @@ class Task(Protocol):
         Returns:
           Scores for results.json; the one that selects checkpoints is `score`'s.
         """
+        ...
 
     def score(self, results: Mapping[str, Any]) -> float:
         """The value to maximise when checkpoints are selected."""
+        ...

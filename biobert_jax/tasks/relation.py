@@ -15,6 +15,7 @@ from biobert_jax.models.heads import SequenceClassifier
 from biobert_jax.tasks.cards import Card
 from biobert_jax.tasks.losses import count_labels, cross_entropy_sum
 from biobert_jax.tasks.preparation import Prepared, Starter
+from biobert_jax.tasks.protocol import Per
 from biobert_jax.text.casing import warn_of_capitals
 from biobert_jax.text.entity_marking import Span
 from biobert_jax.text.tokenizer import Tokenizer
@@ -200,7 +201,7 @@ class RelationTask:
           windowing: what of long sentences is read.
           card: what checkpoints carry.
         """
-        self.predictions = {"probabilities": "sequence"}
+        self.predictions: dict[str, Per] = {"probabilities": "sequence"}
         self.features = {
             "input_ids": Feature("token", pad=tokenizer.pad_id),
             "token_type_ids": Feature("token"),

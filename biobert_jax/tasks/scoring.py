@@ -12,7 +12,7 @@ from pathlib import Path
 from biobert_jax.datasets import relation as relation_sets
 from biobert_jax.datasets.bioasq import read_official, to_passages
 from biobert_jax.datasets.conll import Sentence, read_conll, read_folder, tag_type
-from biobert_jax.datasets.qa import QaSplits, gold_of
+from biobert_jax.datasets.qa import Gold, QaSplits, gold_of
 from biobert_jax.datasets.relation_files import find_splits, read_relations
 from biobert_jax.datasets.squad import read_squad
 from biobert_jax.errors import CheckpointError, DataError, at
@@ -88,10 +88,11 @@ def score_ner(model: Trained, data: Path, split: str, rename: Mapping[str, str])
             "such as --map DiseaseClass=Disease"
         )
     sentences = [_renamed(sentence, names) for sentence in file.sentences]
-    card = model.card if isinstance(model.card, ner.NerCard) else None
-    windows = card.windows if card is not None else ner.Windowing()
+    card = model.card
+    if not isinstance(card, ner.NerCard):
+        card = ner.NerCard(**_base(card))
     head = TokenClassifier(model.architecture, model.compute, num_labels=len(labels))
-    return ner.NerTask({"test": sentences}, labels, model.tokenizer, head, windows, model.card)
+    return ner.NerTask({"test": sentences}, labels, model.tokenizer, head, card.windows, card)
 
 
 def _renamed(sentence: Sentence, names: Mapping[str, str]) -> Sentence:
@@ -167,7 +168,7 @@ def score_qa(model: Trained, data: Path, split: str, rename: Mapping[str, str]) 
         if not asked:
             raise DataError(f"{at(data)}: has no {card.kind} question, which the model answers")
         name = data.name.removesuffix(".json").removesuffix("_golden")
-        gold = {"test": {name: gold_of(asked, card.kind)}}
+        gold: dict[str, dict[str, Gold]] = {"test": {name: gold_of(asked, card.kind)}}
         splits = QaSplits({"test": to_passages(asked, training=False).questions}, gold)
     arguments = (splits, model.tokenizer)
     if card.kind == "yesno":

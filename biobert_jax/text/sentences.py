@@ -87,7 +87,7 @@ def _is_boundary(text: str, start: int, match: re.Match[str], after: int) -> boo
     if match.group().count("\n") > 1:  # a blank line
         return True
     if following in _OPENING:
-        following = _WORD.match(text, after)[1][:1] or following
+        following = _word_at(text, after)[:1] or following
     if following.islower():
         if mark != "." or match[1] or not _NAME.match(text, after):
             return False
@@ -105,12 +105,18 @@ def _is_boundary(text: str, start: int, match: re.Match[str], after: int) -> boo
     if not before and word.isdigit() and len(word) < 3:  # "1. Introduction"
         return False
     if word in _SELDOM:
-        return _WORD.match(text, after)[1] in _STARTERS
+        return _word_at(text, after) in _STARTERS
     if _INITIALS.fullmatch(word):
         if before.isdigit() or (before[-1:].islower() and before not in _BEFORE_NAMES):
             return True
-        return _WORD.match(text, after)[1] in _STARTERS
+        return _word_at(text, after) in _STARTERS
     return True
+
+
+def _word_at(text: str, start: int) -> str:
+    match = _WORD.match(text, start)
+    assert match is not None, "it matches the empty string, too"
+    return match[1]
 
 
 def _is_inside_parenthesis(text: str, start: int, stop: int) -> bool:

@@ -194,7 +194,7 @@ class WordPieceTokenizer:
         return rows.tobytes(), len(words)
 
 
-class _Cache(dict):
+class _Cache(dict[str, tuple[bytes, int]]):
     """A dict that computes what it lacks and is emptied when full."""
 
     def __init__(self, compute: Callable[[str], tuple[bytes, int]]):

@@ -130,7 +130,7 @@ class Checkpoints:
 
     def save(
         self,
-        state: TrainState,
+        state: Any,
         position: Mapping[str, Any],
         card: Mapping[str, Any],
         score: float | None = None,
@@ -197,7 +197,7 @@ class Checkpoints:
         """Step and score of the best-scoring checkpoint; None where none has a score."""
         step = self._manager.best_step()
         metrics = None if step is None else self._manager.metrics(step)
-        return None if metrics is None else (step, metrics[SELECTED_BY])
+        return None if step is None or metrics is None else (step, metrics[SELECTED_BY])
 
     def restore(self, step: int, abstract: TrainState) -> tuple[TrainState, dict[str, Any]]:
         """Reads a state into the shapes and shardings of `abstract`, and the position with it.

@@ -35,7 +35,8 @@ def find_damage(folder: Path) -> str | None:
         return None
     try:
         text = read_text(path)
-        listed = dict(reversed(line.split("  ", 1)) for line in text.splitlines())
+        pairs = [line.split("  ", 1) for line in text.splitlines()]
+        listed = {name: digest for digest, name in pairs}
     except (DataError, ValueError) as error:
         return f"{path}: no list of checksums ({error})"
     for name, expected in listed.items():

@@ -39,7 +39,7 @@ class TrainingData:
       micro_batches: in how many parts a step takes each shard's rows.
     """
 
-    batches: grain.DatasetIterator
+    batches: grain.DatasetIterator | row_streams.Batches
     rows: int
     total_steps: int
     micro_batches: int

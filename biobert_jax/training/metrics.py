@@ -22,13 +22,17 @@ METRICS = "metrics.jsonl"
 THROUGHPUT = "throughput.jsonl"
 
 
+def _average(total: float, count: float) -> Any:
+    make: Any = clu_metrics.Average  # a flax.struct.dataclass, which hides its fields
+    return make(np.float64(total), np.float64(count))
+
+
 class Interval:
     """Averages over the steps since the last report."""
 
     def __init__(self, saved: Mapping[str, tuple[float, float]] | None = None):
         self._averages = {
-            name: clu_metrics.Average(np.float64(total), np.float64(count))
-            for name, (total, count) in (saved or {}).items()
+            name: _average(total, count) for name, (total, count) in (saved or {}).items()
         }
 
     def add(self, step_metrics: Mapping[str, Any]) -> None:
@@ -40,7 +44,7 @@ class Interval:
         entries["grad_norm"] = (step_metrics["grad_norm"], 1)
         entries["tokens"] = (step_metrics["tokens"], 1)
         for name, (total, count) in entries.items():
-            average = clu_metrics.Average(np.float64(total), np.float64(count))
+            average = _average(total, count)
             old = self._averages.get(name)
             self._averages[name] = average if old is None else old.merge(average)
 
@@ -167,16 +171,17 @@ class Board:
     def __init__(self, folder: Path, resumed_at: int):
         """Begins a file; TensorBoard then forgets what earlier files say after `resumed_at`."""
         from tensorboardX.event_file_writer import EventsWriter
-        from tensorboardX.proto.event_pb2 import Event, SessionLog
+        from tensorboardX.proto import event_pb2
         from tensorboardX.summary import scalar
 
-        self._event, self._scalar = Event, scalar
+        proto: Any = event_pb2  # its classes are made when it is imported
+        self._event, self._scalar = proto.Event, scalar
         folder.mkdir(exist_ok=True)
         self._writer = EventsWriter(str(folder / "events"))
         if resumed_at:
-            start = SessionLog(status=SessionLog.START)
+            start = proto.SessionLog(status=proto.SessionLog.START)
             self._writer.write_event(
-                Event(wall_time=time.time(), step=resumed_at + 1, session_log=start)
+                self._event(wall_time=time.time(), step=resumed_at + 1, session_log=start)
             )
 
     def write(self, step: int, values: Mapping[str, float]) -> None:

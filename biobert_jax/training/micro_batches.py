@@ -93,7 +93,7 @@ def step_memory(compiled: jax.stages.Compiled) -> int:
     return found.argument_size_in_bytes + found.temp_size_in_bytes + max(0, kept)
 
 
-def device_memory(device: jax.Device) -> int:
+def device_memory(device: Any) -> int:
     """Bytes that a device may use; on a CPU, its share of what the machine has."""
     statistics = device.memory_stats() if device.platform != "cpu" else None
     if statistics and "bytes_limit" in statistics:

@@ -19,7 +19,7 @@ def bert_schedule(peak: float, warmup_steps: int, total_steps: int) -> optax.Sch
     (1 - warmup_steps / total_steps) of it, as in the original. It is 0 at step 0.
     """
 
-    def schedule(step: jax.Array) -> jax.Array:
+    def schedule(step: Any) -> jax.Array:
         step = jnp.asarray(step, jnp.float32)
         warmup = step * _inverse(warmup_steps)
         decay = jnp.maximum(total_steps - step, 0) * _inverse(total_steps)
@@ -31,7 +31,7 @@ def bert_schedule(peak: float, warmup_steps: int, total_steps: int) -> optax.Sch
 def linear_schedule(peak: float, warmup_steps: int, total_steps: int) -> optax.Schedule:
     """Linear warm-up to `peak`, then linear decay from there to 0 at the end: today's standard."""
 
-    def schedule(step: jax.Array) -> jax.Array:
+    def schedule(step: Any) -> jax.Array:
         step = jnp.asarray(step, jnp.float32)
         warmup = step * _inverse(warmup_steps)
         left = (total_steps - step) * _inverse(total_steps - warmup_steps)
@@ -61,10 +61,10 @@ def scale_by_bert_adam(
 
         return optax.ScaleByAdamState(count=jnp.zeros([], jnp.int32), mu=zeros(), nu=zeros())
 
-    def update(grads: Any, state: optax.ScaleByAdamState, params: Any = None):
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         del params
-        mu = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state.mu, grads)
-        nu = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * g * g, state.nu, grads)
+        mu = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state.mu, updates)
+        nu = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * g * g, state.nu, updates)
         updates = jax.tree.map(lambda m, v: m / (jnp.sqrt(v) + eps), mu, nu)
         return updates, optax.ScaleByAdamState(count=state.count + 1, mu=mu, nu=nu)
 
@@ -136,7 +136,8 @@ def optimizer_of(
         left = {"total_steps": numbers["total_steps"] - steps}
         encoder = optax.chain(*learning(make_schedule(**{**numbers, **left})))
         # Its moments, its count and with that its schedule stand still until it begins.
-        encoder = optax.conditionally_mask(encoder, lambda step: step >= steps)
+        begun: Any = lambda step: step >= steps
+        encoder = optax.conditionally_mask(encoder, begun)
         heads = optax.chain(*transformations)
         transformations = [optax.partition({"encoder": encoder, "heads": heads}, _parts)]
     return optax.chain(optax.clip_by_global_norm(config.clip_norm), *transformations), schedule

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, cast
 
 import jax
 import jax.numpy as jnp
@@ -82,9 +82,10 @@ class Run:
         self.first_step = 0
         self.state: Any = None
         self.logs: Sequence[MetricsLog] = ()
-        self.checkpoints: Checkpoints | None = None
-        self.progress: Progress | None = None
-        self.speeds: Writers | None = None  # where throughput is written
+        # None until `start`, which all that use them come after.
+        self.checkpoints = cast(Checkpoints, None)
+        self.progress = cast(Progress, None)
+        self.speeds = cast(Writers, None)  # where throughput is written
         self.trace = StepTrace(Path(), 0, 0, active=False)
         self._pending: tuple[int, Any] | None = None  # a step whose metrics are on the device
         self.set_up()
@@ -284,7 +285,7 @@ class Run:
         if self.checkpoints is not None:
             self.checkpoints.close()
 
-    def __enter__(self) -> "Run":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:

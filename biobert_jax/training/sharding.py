@@ -24,9 +24,7 @@ Rules = Sequence[tuple[str, Sequence[Any]]]
 path sets its sharding."""
 
 
-def make_mesh(
-    sizes: Mapping[str, int] | None = None, devices: Sequence[jax.Device] | None = None
-) -> Mesh:
+def make_mesh(sizes: Mapping[str, int] | None = None, devices: Sequence[Any] | None = None) -> Mesh:
     """Lays out devices, those of all processes by default.
 
     Args:

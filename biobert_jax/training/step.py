@@ -88,7 +88,7 @@ def make_train_step(
     def loss_fn(params, batch, weights, rng, frozen):
         if frozen:
             params = {**params, "encoder": jax.lax.stop_gradient(params["encoder"])}
-        outputs = task.model.apply(
+        outputs: Any = task.model.apply(
             {"params": params}, batch, deterministic=False, rngs={"dropout": rng}
         )
         sums = task.losses(outputs, batch)
@@ -223,7 +223,7 @@ def make_predict_step(
     """Builds a function (params, batch) -> predictions and what `take_apart` needs of the batch."""
 
     def predict_step(params, batch):
-        outputs = task.model.apply({"params": params}, batch, deterministic=True)
+        outputs: Any = task.model.apply({"params": params}, batch, deterministic=True)
         layout = {name: batch[name] for name in ("sequence_index", "cls_positions", "segment_ids")}
         return dict(task.predict(outputs, batch)) | layout
 

@@ -69,7 +69,7 @@ def run_ray(
         raises passes through.
     """
     try:
-        import ray
+        import ray  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise DataError(
             "--engine ray: ray is not installed; expected the package with its extra: "

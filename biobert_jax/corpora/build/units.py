@@ -163,7 +163,7 @@ def count_words(document: Document) -> int:
 def sentences_of(document: Document) -> list[str]:
     """The title, where there is one, then the paragraphs' sentences."""
     if document.is_split:
-        return _texts(document)
+        return list(_texts(document))
     return [text[a:b] for text in _texts(document) for a, b in split_sentences(text)]
 
 

@@ -142,9 +142,12 @@ def _members(
     try:
         with tarfile.open(fileobj=stream, mode="r|") as archive:
             for member in archive:
-                archive.members = []  # or tarfile would keep every member it has seen
+                # Or tarfile would keep every member it has seen.
+                archive.members = []  # pyright: ignore[reportAttributeAccessIssue]
                 if member.isreg() and member.name.lower().endswith((".nxml", ".xml")):
-                    data = archive.extractfile(member).read(MAX_ARTICLE_BYTES + 1)
+                    file = archive.extractfile(member)
+                    assert file is not None, "regular files have content"
+                    data = file.read(MAX_ARTICLE_BYTES + 1)
                     yield f"{path}/{shown(member.name)}", data
                 elif not member.isdir():
                     statistics.skipped_members += 1

@@ -70,7 +70,7 @@ def sort_pubmed_files(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
         match = _NCBI_NAME.match(os.path.basename(path))
         return (int(match[1]) + 1, int(match[2]), path) if match else (0, 0, path)
 
-    return sorted(map(os.fspath, paths), key=key)
+    return sorted((os.fspath(path) for path in paths), key=key)
 
 
 def index_pubmed_file(path: str | os.PathLike[str]) -> CitationIndex:

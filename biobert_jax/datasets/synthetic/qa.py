@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from biobert_jax.datasets.bioasq import BioasqQuestion, to_passages
@@ -32,7 +32,7 @@ class _Fact(NamedTuple):
 
 
 Splits = dict[str, list[Question]]
-Gold = dict[str, dict[str, dict[str, tuple[tuple[str, ...], ...] | str]]]
+Gold = dict[str, dict[str, Mapping[str, tuple[tuple[str, ...], ...] | str]]]
 
 
 def qa_splits(kind: str, seed: int = 0) -> tuple[Splits, Gold]:
@@ -56,8 +56,10 @@ def qa_splits(kind: str, seed: int = 0) -> tuple[Splits, Gold]:
         split: to_passages(questions, training=split == "train" and kind != "yesno")
         for split, questions in asked.items()
     }
-    gold = {
-        split: {"synthetic": {q.id: q.exact_answer for q in questions}}
+    gold: Gold = {
+        split: {
+            "synthetic": {q.id: q.exact_answer for q in questions if q.exact_answer is not None}
+        }
         for split, questions in asked.items()
     }
     return {split: passages.questions for split, passages in made.items()}, gold

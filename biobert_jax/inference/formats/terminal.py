@@ -53,8 +53,9 @@ def answers_text(asked: "Asked", answers: Sequence["Answer"]) -> Text:
         out.append(printable(answer.text), style=f"bold {COLOURS[0]}")
         if answer.passage is not None:
             passage = asked.passages[answer.passage]
-            before = passage[max(0, answer.start - AROUND) : answer.start]
-            after = passage[answer.end : answer.end + AROUND]
+            start, end = answer.start or 0, answer.end or 0
+            before = passage[max(0, start - AROUND) : start]
+            after = passage[end : end + AROUND]
             shown = printable(" ".join(f"{before}[{answer.text}]{after}".split()))
             out.append(f"\n        passage {answer.passage + 1}: … {shown} …", style="dim not bold")
     return out

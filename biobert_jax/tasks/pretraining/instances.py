@@ -5,7 +5,7 @@ made ten copies once). Documents are lists of sentences, a sentence an int32 arr
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 import numpy as np
 
@@ -89,7 +89,7 @@ def instances(
 
 def _chunks(
     document: Sentences, room: int, options: InstanceOptions, rng: np.random.Generator
-) -> Iterator[tuple[list[np.ndarray], int]]:
+) -> Generator[tuple[list[np.ndarray], int], int | None, None]:
     """Fills chunks with sentences up to the document's target length.
 
     Yields:

@@ -19,6 +19,7 @@ from biobert_jax.models.heads import PretrainingModel
 from biobert_jax.tasks.cards import Card
 from biobert_jax.tasks.losses import count_labels, cross_entropy_sum
 from biobert_jax.tasks.pretraining.instances import InstanceOptions, Pieces, Sentences, instances
+from biobert_jax.tasks.protocol import Per
 
 ROWS_PER_BLOCK = 64  # about; enough to pack well, and not too much to make before a first batch
 PIECES_PER_WORD = 1.5  # about; docs/pretraining.md has what was measured on PubMed
@@ -28,12 +29,16 @@ EVALUATION_SEED = 20_190_125  # the evaluation's masks are the same for every ru
 class Corpus(Protocol):
     """Tokenised documents by number; `corpora.store.ShardedCorpus` is one."""
 
-    words: np.ndarray
+    @property
+    def words(self) -> Any:
+        """[documents] words of each, a NumPy array."""
+        ...
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Any:
         """A document with `ids` [n] and `sentence_starts` [s]."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -220,7 +225,7 @@ class PretrainingTask:
             "next_sentence_label": Feature("sequence", pad=IGNORED),
         }
         scores = ("mlm_nll", "mlm_correct", "mlm_count", "nsp_correct", "nsp_count")
-        self.predictions = dict.fromkeys(scores, "sequence")
+        self.predictions: dict[str, Per] = dict.fromkeys(scores, "sequence")
         rng = np.random.default_rng(EVALUATION_SEED)
         self._validation, self._corpora = [], {}
         for name, part, trained in itertools.zip_longest(names, held_out, training):

@@ -15,7 +15,7 @@ from biobert_jax.evaluation.questions import answered, write_questions
 from biobert_jax.files import write_json
 from biobert_jax.input.packing import IGNORED, Example, Feature
 from biobert_jax.models.heads import SpanClassifier, gather_positions
-from biobert_jax.tasks.protocol import Arrays
+from biobert_jax.tasks.protocol import Arrays, Per
 from biobert_jax.tasks.qa.answers import Candidate, Decoding, Merged, above, merge, n_best
 from biobert_jax.tasks.qa.card import QaCard
 from biobert_jax.tasks.qa.windows import Windowing, featurize
@@ -123,7 +123,7 @@ class QaTask:
             raise ValueError(f"kind is {kind!r}; expected 'span', 'factoid' or 'list'")
         windowing.check_fits(model.config)
         parts = ("starts", "start_logits", "ends", "end_logits")
-        self.predictions = dict.fromkeys(parts, "sequence")
+        self.predictions: dict[str, Per] = dict.fromkeys(parts, "sequence")
         self.features = {
             "input_ids": Feature("token", pad=tokenizer.pad_id),
             "token_type_ids": Feature("token"),

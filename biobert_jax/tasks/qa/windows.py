@@ -5,6 +5,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -88,7 +89,8 @@ def featurize(questions: Sequence[Question], tokenizer: Tokenizer, windowing: Wi
     passages = dict(zip(contexts, tokenizer.encode_batch(list(contexts)), strict=True))
     texts = dict.fromkeys(question.text for question in questions)
     asked = dict(zip(texts, tokenizer.encode_batch(list(texts)), strict=True))
-    out = Windows([], *(np.zeros(0, np.int64) for _ in range(4)), [])
+    nothing = np.zeros(0, np.int64)
+    out = Windows([], nothing, nothing, nothing, nothing, [])
     rows = []
     for q, question in enumerate(questions):
         passage, query = passages[question.context], asked[question.text].ids
@@ -152,9 +154,7 @@ def speakers(ranges: Sequence[tuple[int, int]], pieces: int) -> np.ndarray:
     return score.argmax(axis=0)
 
 
-def _sequence(
-    query: np.ndarray, passage: np.ndarray, tokenizer: Tokenizer
-) -> dict[str, np.ndarray]:
+def _sequence(query: np.ndarray, passage: np.ndarray, tokenizer: Tokenizer) -> dict[str, Any]:
     cls, sep = [tokenizer.cls_id], [tokenizer.sep_id]
     types = np.full(len(query) + len(passage) + SPECIALS, PASSAGE, np.int32)
     types[: len(query) + 2] = QUESTION

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -13,6 +14,7 @@ from biobert_jax.evaluation.questions import answered, write_questions
 from biobert_jax.input.packing import IGNORED, Example, Feature
 from biobert_jax.models.heads import SequenceClassifier
 from biobert_jax.tasks.losses import count_labels, cross_entropy_sum
+from biobert_jax.tasks.protocol import Per
 from biobert_jax.tasks.qa.card import QaCard
 from biobert_jax.tasks.qa.windows import Windowing, featurize
 from biobert_jax.text.tokenizer import Tokenizer
@@ -50,7 +52,7 @@ class YesNoTask:
           UserError: a window is longer than the model can read.
         """
         windowing.check_fits(model.config)
-        self.predictions = {"yes": "sequence"}
+        self.predictions: dict[str, Per] = {"yes": "sequence"}
         self.features = {
             "input_ids": Feature("token", pad=tokenizer.pad_id),
             "token_type_ids": Feature("token"),
@@ -58,7 +60,7 @@ class YesNoTask:
         }
         self.model, self.card = model, card
         self._batches = splits.gold
-        self._gold = {
+        self._gold: dict[str, dict[str, Any]] = {
             split: {id_: answer for batch in batches.values() for id_, answer in batch.items()}
             for split, batches in splits.gold.items()
         }

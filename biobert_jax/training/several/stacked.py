@@ -242,7 +242,7 @@ class StackedBatches:
 def _one_step(state: TrainState, mesh: Mesh) -> TrainState:
     """All trials' states, or their shapes, under one step, as checkpoints are numbered."""
     whole = NamedSharding(mesh, PartitionSpec())
-    step = (
+    step: Any = (
         jax.ShapeDtypeStruct((), jnp.int32, sharding=whole)
         if isinstance(state.step, jax.ShapeDtypeStruct)
         else jax.device_put(jnp.max(state.step), whole)

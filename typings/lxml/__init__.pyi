@@ -1,0 +1,1 @@
+# lxml is compiled and brings no types.
