@@ -52,7 +52,7 @@ setup(
         "grain>=0.2.13",
         "huggingface_hub>=1.0",
         "importlib_resources>=6.4",  # TFDS reads array_record files with it and does not ask for it
-        "jax>=0.8.0",
+        "jax>=0.10.1",
         "lxml>=6.0",
         "ml-collections>=1.1",
         "numpy>=2.1",
@@ -64,7 +64,7 @@ setup(
         "scipy>=1.14",  # a dependency of jax anyway
         "seqeval>=1.2.2",
         "tensorboardX>=2.6.4",
-        "tensorflow-datasets>=4.9.9",
+        "tensorflow-datasets>=4.9.10",
         "tokenizers>=0.22.1",
     ],
     extras_require={

@@ -24,6 +24,7 @@ CONTENDERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_turns", [True, False])
 def test_the_last_of_a_rounds_steps_is_waited_for_and_failures_leave_the_others(in_turns, capfd):
     *_, found = measure(

@@ -14,6 +14,8 @@ from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import TokenClassifier
 from tests.support.models import tiny_config
 
+pytestmark = pytest.mark.processes
+
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 VOCABULARY = [*SPECIALS, *"abcdefghijklmnopqrstuvwxyz.", *(f"##{c}" for c in "abcdefghijklmno")]
 

@@ -10,6 +10,8 @@ from biobert_jax.interop.load import load_checkpoint
 from biobert_jax.interop.workdir import read_workdir
 from biobert_jax.training.checkpoint_index import list_checkpoints, split_name
 
+pytestmark = pytest.mark.processes
+
 
 def test_each_checkpoint_has_a_name(uninterrupted, capsys):
     saved = list_checkpoints(uninterrupted)

@@ -7,6 +7,8 @@ import pytest
 
 from tests.support.processes import finish, free_port
 
+pytestmark = pytest.mark.processes
+
 TOLERANCE = 1e-5
 """Relative. Devices add up gradients in another order, and training amplifies the difference."""
 

@@ -3,7 +3,11 @@
 import json
 import logging
 
+import pytest
+
 from biobert_jax.corpora.store import ShardedCorpus
+
+pytestmark = pytest.mark.processes
 
 
 def test_the_demo_goes_the_whole_way(tmp_path, capsys, monkeypatch):

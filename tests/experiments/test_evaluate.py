@@ -7,6 +7,8 @@ import pytest
 from biobert_jax import cli
 from biobert_jax.launcher.evaluate import evaluate
 
+pytestmark = pytest.mark.processes
+
 TINY = {
     "init": "random",
     "vocab_size": 300,

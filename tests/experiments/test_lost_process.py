@@ -18,6 +18,8 @@ SLACK = 60
 AT_STEP_11 = """
 import os, signal, time
 from biobert_jax.training import metrics
+
+pytestmark = pytest.mark.processes
 seen, add = 0, metrics.Interval.add
 def counted(self, values):
     global seen

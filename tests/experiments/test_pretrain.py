@@ -12,6 +12,8 @@ from tests.support.models import tiny_settings
 from tests.support.processes import finish, free_port
 from tests.support.randomness import random_step
 
+pytestmark = pytest.mark.processes
+
 CONFIG = "configs/pretrain/biobert_v1_0_pubmed.py"
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"w{i}" for i in range(95))]
 

@@ -4,6 +4,8 @@ import pytest
 
 from biobert_jax import cli
 
+pytestmark = pytest.mark.processes
+
 
 def test_traced_steps_become_a_table(run, uninterrupted, tmp_path, capsys):
     folder = tmp_path / "run"

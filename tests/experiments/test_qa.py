@@ -8,6 +8,8 @@ from biobert_jax.datasets.synthetic.qa import qa_splits
 from biobert_jax.evaluation.qa import factoid_scores, list_scores, yesno_scores
 from biobert_jax.interop.workdir import read_workdir
 
+pytestmark = pytest.mark.processes
+
 SCORED = {"factoid": factoid_scores, "list": list_scores, "yesno": yesno_scores}
 
 

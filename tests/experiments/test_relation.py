@@ -7,6 +7,8 @@ import pytest
 from biobert_jax.errors import DataError, TrainingError
 from biobert_jax.text.wordpiece import SPECIAL_TOKENS
 
+pytestmark = pytest.mark.processes
+
 TINY = {
     "vocab_size": 200,
     "model.hidden_size": 16,

@@ -24,6 +24,8 @@ CheckpointManager.save = killed
 LIMIT_FILES_AT_SAVE = """
 import resource
 from orbax.checkpoint import CheckpointManager
+
+pytestmark = pytest.mark.processes
 saves, save = 0, CheckpointManager.save
 def limited(self, *args, **kwargs):
     global saves

@@ -12,6 +12,8 @@ from biobert_jax.configuration.defaults import defaults
 from biobert_jax.errors import CheckpointError, TrainingError
 from biobert_jax.training.several.stacked import Trial, train_trials
 
+pytestmark = pytest.mark.processes
+
 LAST = {"train.select": "last", "train.evaluate_every": 0}
 GRID = {"trials.seeds": (0, 5), "trials.learning_rates": (1e-3, 3e-4)}
 ROUNDING, TOLERANCE = 1e-6, 2e-5

@@ -45,6 +45,7 @@ def check(text, entities):
         last = entity.end
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(ODD, max_size=4))
 def test_offsets_slice_back_from_odd_text(annotator, texts):
@@ -54,6 +55,7 @@ def test_offsets_slice_back_from_odd_text(annotator, texts):
         check(text, entities)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(ODD)
 def test_offsets_slice_back_where_text_is_lower_cased(uncased_annotator, text):

@@ -40,6 +40,7 @@ def check(asked, answers):
         assert found.text
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.lists(ODD, max_size=3), ODD)
 def test_answers_are_exact_slices_of_odd_passages(answerer, passages, question):

@@ -73,6 +73,7 @@ def interpreted(name):
     return functools.partial(attention_kernel.attend, kernels[name], interpret=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tpu", "gpu"])
 @pytest.mark.parametrize("rate", [0.0, 0.1])
 def test_a_kernel_interpreted(name, rate):
@@ -83,12 +84,14 @@ def test_a_kernel_interpreted(name, rate):
         assert not np.allclose(found[0], without[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tpu", "gpu"])
 def test_a_kernel_in_bfloat16(name):
     rng = jax.random.key(7)
     compare(interpreted(name), 0.03, jnp.bfloat16, dropout_rate=0.1, dropout_rng=rng)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tpu", "gpu"])
 def test_a_kernel_on_a_mesh(name):
     """Of one device, or, where there are as many, four (JAX_NUM_CPU_DEVICES=4)."""
@@ -99,6 +102,7 @@ def test_a_kernel_on_a_mesh(name):
         compare(interpreted(name), 2e-6, dropout_rate=0.1, dropout_rng=jax.random.key(7))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(jax.device_count() >= 4, reason="the test above has done it")
 def test_kernels_on_a_mesh_of_four_devices():
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
@@ -112,6 +116,7 @@ def test_kernels_on_a_mesh_of_four_devices():
     assert done.stdout.startswith("..")  # nothing was skipped
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tpu", "gpu"])
 def test_a_kernel_over_stacked_trials(name):
     """As `training.trials` runs several seeds at once: each gets the masks it gets alone."""
@@ -132,6 +137,7 @@ def test_a_kernel_over_stacked_trials(name):
     assert not np.allclose(together[0][0], together[0][1])
 
 
+@pytest.mark.slow
 def test_the_gpu_kernel_does_not_visit_blocks_without_a_common_segment():
     q, k, v, _ = arrays(length=64, size=16)
     segments = packed_segments(64)

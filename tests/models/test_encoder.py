@@ -100,6 +100,7 @@ def reference(params, batch):
     return x
 
 
+@pytest.mark.slow
 def test_hidden_states_equal_a_double_precision_transcription(params):
     batch = batch_of(PACKED)
     found = jax.jit(BertEncoder(CONFIG).apply)({"params": params}, batch)
@@ -107,6 +108,7 @@ def test_hidden_states_equal_a_double_precision_transcription(params):
     np.testing.assert_allclose(found[real], reference(params, batch)[real], rtol=2e-5, atol=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options", [{"unroll": 1}, {"unroll": 0}, {"remat": "full"}, {"remat": "dots"}]
 )
@@ -122,6 +124,7 @@ def test_unrolling_and_rematerialisation_change_nothing(params, options):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_rematerialisation_saves_memory_in_the_loop(params):
     batch = {name: np.tile(values, (64, 1)) for name, values in batch_of(PACKED).items()}
 
@@ -141,6 +144,7 @@ def test_rematerialisation_saves_memory_in_the_loop(params):
     assert full < dots < none
 
 
+@pytest.mark.slow
 def test_bfloat16_keeps_parameters_and_the_sum_in_float32(params):
     batch = batch_of(PACKED)
     model = TokenClassifier(CONFIG, Compute(dtype="bfloat16"), num_labels=3)
@@ -180,6 +184,7 @@ def heads():
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "loss"), heads())
 def test_packed_and_unpacked_give_the_same_loss_and_gradients(model, loss, params):
     def mean(params, batch):

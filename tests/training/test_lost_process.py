@@ -10,6 +10,8 @@ import pytest
 from biobert_jax.cluster.watchdog import LOST_STATUS
 from tests.support.processes import REPOSITORY, free_port
 
+pytestmark = pytest.mark.processes
+
 HOST = socket.gethostname()
 LOST = 10
 """Seconds. Longer than a busy machine keeps a thread waiting."""

@@ -100,6 +100,7 @@ def config_of(packed):
     return config
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packed", [True, False])
 def test_a_regression_on_pairs_trains_like_any_task(tmp_path, packed):
     config, task = config_of(packed), PairRegression()

@@ -185,6 +185,7 @@ def test_packed_rows_are_nearly_full():
     assert real > 0.9 > padded
 
 
+@pytest.mark.slow
 def test_predictions_are_counted_per_instance():
     made = task()
     batch = take(made.stream(Packing(64, 4), 4, range(4)), 1)[0]

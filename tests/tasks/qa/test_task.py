@@ -42,6 +42,7 @@ def batch_of(task, rows, row_length, slots):
     return lay_out(task.examples("train"), rows, task.features, row_length, slots)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["span", "yesno"])
 def test_packed_and_unpacked_give_the_same_loss_gradients_and_predictions(kind):
     task = make_task(kind)
