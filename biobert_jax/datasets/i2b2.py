@@ -7,8 +7,8 @@ The licence lets nobody pass the records on, so they come from https://portal.db
     test_data/
     reference_standard_for_test_data/concepts/
 
-A record is NAME.txt, one sentence per line with blanks between tokens, and NAME.con, one concept per
-line: `c="chest pain" 12:3 12:4||t="problem"`, lines counted from 1 and tokens from 0 (the
+A record is NAME.txt, one sentence per line with blanks between tokens, and NAME.con, one concept
+per line: `c="chest pain" 12:3 12:4||t="problem"`, lines counted from 1 and tokens from 0 (the
 challenge's "Annotation File Formatting").
 """
 
