@@ -32,7 +32,7 @@ _HEADERS = frozenset(
     """abstract article body doc docid document entities entity id index label labels name note
     pmcid pmid record_id report sentence text title""".split()  # noqa: SIM905
 )
-_NAME = re.compile(r'"?([A-Za-z][\w .-]{0,30})"?')
+_COLUMN = re.compile(r'"?([A-Za-z][\w.-]*(?: [\w.-]+)?)"?')  # the name of one: a word or two
 _TABLE_LINES = 3
 
 
@@ -213,14 +213,16 @@ def _refuse_table(head: bytes, path: str) -> None:
     if not lines:
         return
     for separator, name, suffix in (("\t", "TSV", ".tsv"), (",", "CSV", ".csv")):
-        fields = [_NAME.fullmatch(field.strip()) for field in lines[0].split(separator)]
+        columns = [_COLUMN.fullmatch(field.strip()) for field in lines[0].split(separator)]
         counts = {line.count(separator) for line in lines[:_TABLE_LINES]}
-        is_header = (
-            len(fields) > 1 and all(fields) and any(f[1].lower() in _HEADERS for f in fields if f)
+        has_header = (
+            len(columns) > 1
+            and min(counts) >= len(columns) - 1
+            and any(column and column[1].lower() in _HEADERS for column in columns)
+            and all(columns)
         )
+        in_columns = separator == "\t" and len(lines) >= _TABLE_LINES and len(counts) == 1
         by_name = path.endswith(suffix) and separator in lines[0]
-        by_tabs = separator == "\t" and len(lines) >= _TABLE_LINES and counts - {0} == counts
-        if is_header or by_name or (by_tabs and len(counts) == 1):
-            raise DataError(
-                f"{at(name_of(path), 1)}: looks like {name}, expected plain text; {_HINT}"
-            )
+        if has_header or by_name or (in_columns and counts != {0}):
+            where = at(name_of(path), 1)
+            raise DataError(f"{where}: looks like {name}, expected plain text; {_HINT}")

@@ -1,8 +1,10 @@
 import contextlib
 import io
 import json
+import os
 import subprocess
 import sys
+import threading
 
 import jax
 import numpy as np
@@ -111,6 +113,78 @@ def test_brat_offsets_are_into_the_whole_file(model, texts, tmp_path):
         _, start, end = where.split(" ")
         assert TEXTS[int(start) : int(end)] == text
     assert max(int(where.split(" ")[2]) for _, where, _ in lines) > len("Gold is a metal.\n\n")
+
+
+def test_a_brat_file_has_its_text_beside(model, texts, tmp_path):
+    out = tmp_path / "new" / "a.ann"
+    command = ("annotate", "--model", model, "--input", texts, "--format", "brat", "--output", out)
+    biobert(*command)
+    biobert(*command)  # the same text may be there already
+    assert {path.name for path in out.parent.iterdir()} == {"a.ann", "a.txt"}
+    assert out.with_suffix(".txt").read_bytes() == texts.read_bytes()
+
+
+def test_several_brat_documents_are_a_folder(model, tmp_path):
+    path, out = tmp_path / "in.jsonl", tmp_path / "new" / "brat"
+    records = [{"id": "../x", "text": TEXTS}, {"id": "y", "title": "Gold", "text": TEXTS}]
+    path.write_text("\n".join(map(json.dumps, records)), "utf-8")
+    biobert("annotate", "--model", model, "--input", path, "--format", "brat", "--output", out)
+    names = {"_x.txt", "_x.ann", "y.txt", "y.ann", "documents.tsv", "annotation.conf"}
+    assert {file.name for file in out.iterdir()} == names
+    assert (out / "y.txt").read_text("utf-8") == f"Gold\n\n{TEXTS}"
+    assert [file.name for file in out.parent.iterdir()] == ["brat"]
+
+
+WORDS = "Tavoramab relieved Brackow fever"
+ODD = {
+    "a long word": "x" * 100_000 + f" {WORDS}.",
+    "controls": f"a\x00b\x1b[2J {WORDS}\x7f\x85\x9b.",
+    "line ends": f"Gold\ris\r\na metal\u2028{WORDS}\x0b{WORDS}.",
+    "emoji": f"\U0001f469\u200d\U0001f52c likes \U0001f1e9\U0001f1ea {WORDS} \U0001d400.",
+    "right to left": f"\u05d6\u05d4\u05d1 \u202e{WORDS}\u202c \u0630\u0647\u0628 {WORDS}.",
+    "accents": "Z\u0341\u0315\u035c\u0345 go\u0308ld \u0130.",
+    "blank": " \n\t",
+    "empty": "",
+}
+
+
+@pytest.mark.parametrize("kind", commands.FORMATS)
+def test_odd_texts_are_annotated_in_every_format(model, tmp_path, kind):
+    path, out = tmp_path / "in.jsonl", tmp_path / "out"
+    lines = (json.dumps({"id": id_, "text": text}) for id_, text in ODD.items())
+    path.write_text("\n".join(lines), "utf-8")
+    biobert("annotate", "--model", model, "--input", path, "--format", kind, "--output", out)
+    if kind != "jsonl":
+        return
+    records = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
+    assert {record["id"]: record["text"] for record in records} == ODD
+    for record in records:
+        for entity in record["entities"]:
+            assert record["text"][entity["start"] : entity["end"]] == entity["text"]
+    assert sum(len(record["entities"]) for record in records) > 0
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "conll", "pubtator", "bioc-json", "terminal"])
+def test_nothing_to_read_is_said_and_no_failure(model, tmp_path, caplog, kind):
+    path, out = tmp_path / "in.txt", tmp_path / "out"
+    path.write_bytes(b"\n \n")
+    biobert("annotate", "--model", model, "--input", path, "--format", kind, "--output", out)
+    assert f"{path}: nothing to read" in caplog.text
+    assert json.loads(out.read_text())["documents"] == [] if kind == "bioc-json" else True
+    assert kind == "bioc-json" or out.read_bytes() == b""
+
+
+def test_an_output_that_is_no_file_is_written_to(model, texts, tmp_path):
+    """Or root would replace /dev/null by a file."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text("utf-8")))
+    read: list[str] = []
+    reader.start()
+    biobert("annotate", "--model", model, "--input", texts, "--output", pipe)
+    reader.join(timeout=60)
+    assert read[0].count("\n") == 2
+    assert pipe.is_fifo()
 
 
 def test_annotate_reads_standard_input_and_json(model, tmp_path, monkeypatch):
