@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from biobert_jax.datasets.relation_files import RelationExample
-from biobert_jax.errors import CheckpointError
+from biobert_jax.errors import CheckpointError, DataError
 from biobert_jax.inference.heads import params_of
 from biobert_jax.inference.packed import run_packed
 from biobert_jax.interop.checkpoint import Checkpoint
@@ -17,6 +17,7 @@ from biobert_jax.models.config import Compute
 from biobert_jax.models.heads import SequenceClassifier
 from biobert_jax.tasks.relation import RelationCard, Windowing, featurize
 from biobert_jax.text.casing import warn_of_capitals
+from biobert_jax.text.entity_marking import kind_of_mark
 from biobert_jax.text.tokenizer import Tokenizer
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class RelationClassifier:
       labels: the names of the classes.
       windowing: what of long sentences is read.
       marking: how raw text with offsets was marked in training, `anonymise` or `wrap`.
+      marks: the kinds of marks in the training sentences; empty where that is unknown.
     """
 
     apply: Callable[[Any, Mapping[str, jax.Array]], jax.Array]
@@ -49,6 +51,7 @@ class RelationClassifier:
     labels: Sequence[str]
     windowing: Windowing
     marking: str
+    marks: Sequence[str] = ()
 
 
 def make_classifier(checkpoint: Checkpoint, dtype: str = "float32") -> RelationClassifier:
@@ -86,11 +89,31 @@ def make_classifier(checkpoint: Checkpoint, dtype: str = "float32") -> RelationC
         checkpoint.labels,
         dataclasses.replace(windowing, max_length=length),
         card.marking,
+        card.marks,
     )
 
 
 def check_marks(classifier: RelationClassifier, sentences: Sequence[RelationExample]) -> None:
-    """Logs how many sentences have no mark that is known."""
+    """Compares the sentences' marks with those that the model was trained on.
+
+    Sentences without any mark, and a model that does not say its marks, are logged.
+
+    Raises:
+      DataError: a mark is of a type that the model has never seen; names the sentence.
+    """
+    if not classifier.marks:
+        logger.warning(
+            "the model does not say which marks it was trained on: look whether they are yours"
+        )
+    for sentence in sentences if classifier.marks else ():
+        for start, end in sentence.marks:
+            kind = kind_of_mark(sentence.text[start:end])
+            if not _is_known(kind, classifier.marks):
+                raise DataError(
+                    f"{sentence.where}: found the mark {kind}; the model was trained on "
+                    f"{', '.join(classifier.marks)}, and what it says of others means nothing. "
+                    "Mark entities as there, or train on sentences with this mark"
+                )
     unmarked = [sentence.where for sentence in sentences if not sentence.marks]
     if unmarked:
         logger.warning(
@@ -99,6 +122,18 @@ def check_marks(classifier: RelationClassifier, sentences: Sequence[RelationExam
             len(sentences),
             unmarked[0],
         )
+
+
+def _is_known(kind: str, marks: Sequence[str]) -> bool:
+    """Whether training had a mark, or, for two overlapping entities, those of both types."""
+    if kind in marks:
+        return True
+    opening, types, closing = kind[0], kind[1:-1], kind[-1]
+    parts = types.split("-")
+    return any(
+        {f"{opening}{'-'.join(some)}{closing}" for some in (parts[:i], parts[i:])} <= set(marks)
+        for i in range(1, len(parts))
+    )
 
 
 def classify(

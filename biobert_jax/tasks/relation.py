@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from biobert_jax.datasets.relation import RelationSet, fold_numbers, load_relations
+from biobert_jax.datasets.relation_files import RelationExample
 from biobert_jax.evaluation import relation as evaluation
 from biobert_jax.input.packing import IGNORED, Example, Feature
 from biobert_jax.models.heads import SequenceClassifier
@@ -17,11 +18,12 @@ from biobert_jax.tasks.losses import count_labels, cross_entropy_sum
 from biobert_jax.tasks.preparation import Prepared, Starter
 from biobert_jax.tasks.protocol import Per
 from biobert_jax.text.casing import warn_of_capitals
-from biobert_jax.text.entity_marking import Span
+from biobert_jax.text.entity_marking import Span, kind_of_mark
 from biobert_jax.text.tokenizer import Tokenizer
 
 logger = logging.getLogger(__name__)
 
+MAX_KINDS = 50  # more are names rather than types
 SPECIALS = 2  # [CLS] and [SEP]
 
 
@@ -45,11 +47,14 @@ class RelationCard(Card):
     Attributes:
       windows: what of long sentences was read.
       marking: how raw text with offsets was marked, a name of `text.entity_marking.METHODS`.
+      marks: the kinds of marks in the training sentences (`text.entity_marking.kind_of_mark`);
+        empty where that is unknown, or where there are too many to be types of entities.
     """
 
     task: str = "relation"
     windows: Windowing = Windowing()
     marking: str = "anonymise"
+    marks: Sequence[str] = ()
 
 
 @dataclasses.dataclass
@@ -93,10 +98,23 @@ def prepare(config: Any, start_from: Starter) -> Prepared:
     head = {"num_labels": len(data.labels), "classifier_dropout": config.model.dropout}
     model = SequenceClassifier(start.architecture, start.compute, **head)
     windows, marking = Windowing(**config.windows), config.dataset.marking
-    card = start.card(RelationCard, labels=data.labels, windows=windows, marking=marking)
+    marks = kinds_of_marks(data.splits["train"])
+    card = start.card(
+        RelationCard, labels=data.labels, windows=windows, marking=marking, marks=marks
+    )
     task = RelationTask(data, start.tokenizer, model, windows, card)
     initial = start.initial_params(data.labels)
     return Prepared(task, initial, lambda results: results | {"data": data.facts})
+
+
+def kinds_of_marks(examples: Sequence[RelationExample]) -> list[str]:
+    """The kinds of marks in sentences, sorted; none where they are more than `MAX_KINDS`."""
+    kinds = {
+        kind_of_mark(example.text[start:end])
+        for example in examples
+        for start, end in example.marks
+    }
+    return sorted(kinds) if len(kinds) <= MAX_KINDS else []
 
 
 def pieces_in_view(offsets: np.ndarray, marks: Sequence[Span], size: int) -> np.ndarray:

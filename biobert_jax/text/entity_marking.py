@@ -74,6 +74,15 @@ def find_marks(text: str) -> tuple[Span, ...]:
     return tuple(match.span() for match in _MARKS.finditer(text))
 
 
+def kind_of_mark(mark: str) -> str:
+    """What a mark says of its entity: `@GENE$` or `<GENE>`; for those without a type, `<<`.
+
+    Args:
+      mark: as `find_marks` finds it.
+    """
+    return mark if mark[0] in "@B" else re.match(r"<<|\[\[|<[^>]*>", mark)[0]
+
+
 def _replace(
     text: str, first: Entity, second: Entity, overlap: str, mark: Callable[[str, str], str]
 ) -> Marked:

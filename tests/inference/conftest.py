@@ -11,6 +11,7 @@ from biobert_jax.text.wordpiece_trainer import train_vocabulary
 from tests.support.models import tiny_config
 
 LABELS = ["O", "B-Chemical", "I-Chemical", "B-Disease", "I-Disease"]
+MARKS = ["@CHEMICAL$", "@DISEASE$", "@GENE$", "<GENE>"]
 TEXT = (
     "Tavoramab relieved severe Brackow fever of the knee in 12 patients. Gold is a metal, Dr Roe!"
 )
@@ -52,7 +53,9 @@ def span_checkpoint():
 def sequence_checkpoint():
     windows = relation.Windowing(24, around_marks=True)
     labels, make = ["false", "treats", "causes"], SequenceClassifier
-    return tiny_checkpoint(labels=labels, make=make, card=RelationCard, windows=windows)
+    return tiny_checkpoint(
+        labels=labels, make=make, card=RelationCard, windows=windows, marks=MARKS
+    )
 
 
 @pytest.fixture(scope="session")

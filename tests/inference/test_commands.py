@@ -150,6 +150,8 @@ def test_failures_are_one_message(run, relation_run, tmp_path, capsys):
     path.write_text('{"text": "Gold", "entities": []}\n', "utf-8")
     classify = ("relations", "--input", path, "--output", out, "--model")
     assert f"{path}:1: found []" in fails(capsys, *classify, relation_run)
+    path.write_text("@GENE$ binds @VIRUS$.\n", "utf-8")
+    assert f"{path}:1: found the mark @VIRUS$" in fails(capsys, *classify, relation_run)
     assert "has no classifier of sentences" in fails(capsys, *classify, run)
     assert not out.exists()
     with pytest.raises(SystemExit):

@@ -6,8 +6,9 @@ import pytest
 
 from biobert_jax.datasets.relation_files import parse_relations
 from biobert_jax.errors import CheckpointError, DataError
-from biobert_jax.inference.relations import classify, make_classifier
+from biobert_jax.inference.relations import check_marks, classify, make_classifier
 from biobert_jax.tasks.qa.card import QaCard
+from biobert_jax.tasks.relation import kinds_of_marks
 
 SENTENCES = [
     "@CHEMICAL$ relieved severe @DISEASE$ of the knee.",
@@ -65,7 +66,7 @@ def test_labels_may_be_left_out(text):
     [
         ("id\tlabel\nx\t1", "a.tsv:1: found the header"),
         ("a\tb\tc\td", "a.tsv:1: found 4 columns"),
-        ('{"text": "Gold"', "a.tsv:1: not JSON"),
+        ('{"text": "Gold"', "a.tsv:1: the JSON ends in the middle"),
         ('{"text": ""}', "a.tsv:1: found"),
         (
             '{"text": "Gold", "entities": [{"start": 0, "end": 9, "type": "A"}, '
@@ -86,6 +87,39 @@ def test_windows_and_marking_are_those_of_training(sequence_checkpoint):
     assert (trained.windowing.max_length, trained.marking) == (24, "wrap")
     published = make_classifier(dataclasses.replace(sequence_checkpoint, card=None))
     assert (published.windowing.max_length, published.marking) == (40, "anonymise")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("@VIRUS$ and @GENE$.", "@VIRUS$"),
+        ("@GENE$ and @VIRUS-GENE$.", "@VIRUS-GENE$"),
+        ("<DISEASE> Gold </DISEASE> and <GENE> x </GENE>", "<DISEASE>"),
+        ("<< Gold >> and [[ x ]]", "<<"),
+        ("BC6ENTC and BC6ENTG", "BC6ENTC"),
+    ],
+)
+def test_a_type_that_training_never_saw_is_refused(classifier, text, kind):
+    sentences = parsed(f"@GENE$ and @DISEASE$.\n{text}\n")
+    with pytest.raises(DataError, match=r"a\.tsv:2") as raised:
+        check_marks(classifier, sentences)
+    assert f"the mark {kind};" in str(raised.value)
+
+
+def test_known_marks_pass(sequence_checkpoint, classifier, caplog):
+    check_marks(classifier, parsed("@GENE-DISEASE$ x\n@GENE$ @GENE$\n<GENE> x </GENE>\n"))
+    assert not caplog.records
+    unknown = dataclasses.replace(sequence_checkpoint.card, marks=())
+    older = make_classifier(dataclasses.replace(sequence_checkpoint, card=unknown))
+    check_marks(older, parsed("@VIRUS$ and @GENE$."))
+    assert "does not say which marks" in caplog.text
+
+
+def test_the_card_has_the_kinds_of_marks():
+    found = kinds_of_marks(parsed("@B$ <A> x </A> @A-B$\n[[ x ]] << y >>\nBC6ENTG @B$\n"))
+    assert found == ["<<", "<A>", "@A-B$", "@B$", "BC6ENTG", "[["]
+    names = "\n".join(f"@GENE{n}$ binds." for n in range(51))
+    assert kinds_of_marks(parsed(names)) == []
 
 
 def test_a_model_of_another_task_is_refused(checkpoint, sequence_checkpoint):
