@@ -16,6 +16,7 @@ from biobert_jax.analysis import profile
 from biobert_jax.corpora import commands as corpora
 from biobert_jax.errors import DEBUG, PrintableFormatter, printable, report_errors
 from biobert_jax.inference import commands as inference
+from biobert_jax.inference import convert as conversion
 from biobert_jax.launcher import commands as launcher
 from biobert_jax.launcher import evaluate
 from biobert_jax.reports import commands as reports
@@ -159,7 +160,7 @@ def convert(args: argparse.Namespace) -> None:
 
     from biobert_jax.reports.model_card import Model, write_model_card
 
-    checkpoint = inference.convert(args)
+    checkpoint = conversion.convert(args)
     source = Path(args.source.partition("@")[0])
     model = Model(
         source=checkpoint.source,
@@ -193,7 +194,7 @@ COMMANDS = (
     Command("profile", "shows where a step's time goes", profile.declare, profile.run),
     Command("evaluate", "scores a model on any file", evaluate.declare, evaluate.run),
     Command("embed", "writes vectors of texts", inference.declare_embed, inference.embed),
-    Command("convert", "writes a model in another form", inference.declare_convert, convert),
+    Command("convert", "writes a model in another form", conversion.declare_convert, convert),
     Command("results", "collects runs into a table", reports.declare_results, reports.results),
     Command("compare", "tells systems apart from chance", reports.declare_compare, reports.compare),
     Command(

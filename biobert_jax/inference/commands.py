@@ -8,16 +8,17 @@ import itertools
 import logging
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from biobert_jax.errors import CheckpointError, DataError, UserError, WriteError
+from biobert_jax.errors import CheckpointError, UserError
 from biobert_jax.file_kinds import JSON, TEXT
-from biobert_jax.files import atomic_writing, shown
+from biobert_jax.files import atomic_writing
 from biobert_jax.inference.output import (
     check_output,
     new_folder,
+    only_one,
     print_coloured,
+    text_beside,
     write_exactly,
     writing_text,
 )
@@ -25,7 +26,6 @@ from biobert_jax.inference.progress import with_progress
 from biobert_jax.inference.texts import STANDARD_INPUT
 
 if TYPE_CHECKING:
-    from biobert_jax.inference.texts import Text
     from biobert_jax.interop.checkpoint import Checkpoint
 
 T = TypeVar("T")
@@ -44,10 +44,15 @@ def declare_annotate(parser: argparse.ArgumentParser) -> None:
         "--input",
         default="-",
         metavar="FILE",
-        help="a text a line; .jsonl: objects with `text` and `id`; - (the default): standard input",
+        help="a text a line, or JSON lines: objects with `text`, perhaps `id` and `title` (title, "
+        "blank line and text are one text then); - (the default): standard input",
     )
     parser.add_argument("--format", choices=FORMATS, help="default: terminal, or jsonl to a file")
-    parser.add_argument("--output", metavar="FILE", help="default: standard output")
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        help="default: standard output. For brat NAME.ann, of one text, or a new folder",
+    )
     parser.add_argument(
         "--whole",
         action="store_true",
@@ -69,9 +74,9 @@ def annotate(args: argparse.Namespace) -> None:
     check_output(args.output, [args.input], args.model, to_folder)
     texts = read_texts(args.input, args.whole or kind == "brat")
     if kind == "brat" and not to_folder:
-        text = _only_one(texts, name_of(args.input))
+        text = only_one(texts, name_of(args.input))
         texts = iter(text)
-        beside = _text_beside(args.output, text)
+        beside = text_beside(args.output, text)
     else:
         texts, beside = _begun(texts, args.input), None
     annotator = make_annotator(load(args.model), args.dtype)
@@ -96,40 +101,6 @@ def annotate(args: argparse.Namespace) -> None:
             file.writelines(FORMATS[kind](documents))
         if beside is not None:
             write_exactly(beside, text[0].text)
-
-
-def _only_one(texts: Iterator["Text"], where: str) -> list["Text"]:
-    """The one text of a file, or none.
-
-    Raises:
-      DataError: there are more.
-    """
-    some = list(itertools.islice(texts, 2))
-    if len(some) > 1:
-        raise DataError(
-            f"{where}: more than one document, and brat has a file of annotations for each text; "
-            "expected --output with a new folder (a name without .ann)"
-        )
-    return some
-
-
-def _text_beside(output: str | None, texts: Sequence["Text"]) -> Path | None:
-    """The path of the text that brat expects beside its annotations; None if it exists.
-
-    Raises:
-      WriteError: the path holds another text.
-    """
-    if output is None or not texts:
-        return None
-    path = Path(output).with_suffix(".txt")
-    if not path.exists():
-        return path
-    if not path.is_file() or path.read_bytes() != texts[0].text.encode():
-        raise WriteError(
-            f"{shown(path)}: holds another text than the one to be annotated, and brat would show "
-            "the annotations on it; choose another name for --output"
-        )
-    return None
 
 
 def declare_answer(parser: argparse.ArgumentParser) -> None:
@@ -275,62 +246,6 @@ def embed(args: argparse.Namespace) -> None:
     logging.getLogger("biobert_jax").info(
         "%s: %d vectors of %d texts", args.output, len(found.vectors), len(texts)
     )
-
-
-def declare_convert(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--from", dest="source", required=True, metavar="PATH", help=MODEL_HELP)
-    parser.add_argument("--to", required=True, metavar="DIR", help="a new folder")
-    parser.add_argument("--format", choices=("huggingface", "workdir"), default="huggingface")
-    parser.add_argument(
-        "--vocab",
-        metavar="FILE",
-        help="another vocab.txt: pieces that both have keep their embeddings, new ones get the "
-        "mean of their old pieces'",
-    )
-    parser.add_argument(
-        "--head",
-        choices=("ner", "classification"),
-        help="what the output_weights of a fine-tuned TensorFlow checkpoint are, which it does "
-        "not say; without this they are left out",
-    )
-    parser.add_argument(
-        "--labels",
-        metavar="A,B,...",
-        help="with --head: the names of its outputs in the order of training. For DMIS's NER "
-        "models B-Disease,I-Disease,O will do (default: B,I,O)",
-    )
-
-
-def convert(args: argparse.Namespace) -> "Checkpoint":
-    """Writes the model in another form, and returns it."""
-    from biobert_jax.interop.huggingface import write_huggingface
-    from biobert_jax.interop.workdir import write_workdir
-
-    check_output(args.to, [args.source], args.source, folder=True)
-    labels = args.labels.split(",") if args.labels else None
-    if labels and not args.head:
-        raise UserError(f"--labels {args.labels}: expected --head, too, to say of which head")
-    checkpoint = load(args.source, args.head, labels)
-    if args.vocab:
-        from biobert_jax.interop.vocabulary_transfer import change_vocabulary
-        from biobert_jax.text.wordpiece import load_vocabulary
-
-        checkpoint = change_vocabulary(checkpoint, list(load_vocabulary(args.vocab)))
-    if args.format == "workdir":
-        write_workdir(Path(args.to), checkpoint)
-    else:
-        write_huggingface(
-            args.to,
-            checkpoint.config,
-            checkpoint.params,
-            checkpoint.vocabulary,
-            checkpoint.lowercase,
-            checkpoint.labels,
-        )
-    logging.getLogger("biobert_jax").info(
-        "%s: %s, from %s", args.to, ", ".join(checkpoint.params), checkpoint.source
-    )
-    return checkpoint
 
 
 def load(source: str, head: str | None = None, labels: Sequence[str] | None = None) -> "Checkpoint":

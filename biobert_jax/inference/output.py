@@ -2,20 +2,21 @@
 
 import contextlib
 import io
+import itertools
 import os
 import shutil
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
-from biobert_jax.errors import WriteError, printable
+from biobert_jax.errors import DataError, WriteError, printable
 from biobert_jax.files import atomic_writing, refuse_overwriting, shown, writing
-from biobert_jax.inference.texts import STANDARD_INPUT
+from biobert_jax.inference.texts import STANDARD_INPUT, Text
 
 if TYPE_CHECKING:
-    from rich.text import Text
+    from rich.text import Text as RichText
 
 
 def check_output(
@@ -37,7 +38,8 @@ def check_output(
         return
     path, model_path = Path(output), Path(model).expanduser()
     # The number of an open file is as good as a path to `os.path.samefile`.
-    refuse_overwriting(output, cast(list[str], [f for f in map(_regular_file, inputs) if f]))
+    files = [file for file in map(_regular_file, inputs) if file is not None]
+    refuse_overwriting(output, cast(list[str], files))
     if (
         model_path.is_dir()
         and path.is_file()
@@ -97,7 +99,7 @@ def writing_text(path: str | None) -> Iterator[TextIO]:
         yield file
 
 
-def print_coloured(texts: Iterable["Text"], path: str | None) -> None:
+def print_coloured(texts: Iterable["RichText"], path: str | None) -> None:
     """Writes coloured text; without colours where it goes to a file."""
     from rich.console import Console
 
@@ -140,6 +142,40 @@ def new_folder(path: str) -> Iterator[Path]:
             partial.replace(final)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+
+def only_one(texts: Iterator[Text], where: str) -> list[Text]:
+    """The one text of a file, or none.
+
+    Raises:
+      DataError: there are more.
+    """
+    some = list(itertools.islice(texts, 2))
+    if len(some) > 1:
+        raise DataError(
+            f"{where}: more than one document, and brat has a file of annotations for each text; "
+            "expected --output with a new folder (a name without .ann)"
+        )
+    return some
+
+
+def text_beside(output: str | None, texts: Sequence[Text]) -> Path | None:
+    """The path of the text that brat expects beside its annotations; None if it exists.
+
+    Raises:
+      WriteError: the path holds another text.
+    """
+    if output is None or not texts:
+        return None
+    path = Path(output).with_suffix(".txt")
+    if not path.exists():
+        return path
+    if not path.is_file() or path.read_bytes() != texts[0].text.encode():
+        raise WriteError(
+            f"{shown(path)}: holds another text than the one to be annotated, and brat would show "
+            "the annotations on it; choose another name for --output"
+        )
+    return None
 
 
 class _Printable:

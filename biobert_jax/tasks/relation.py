@@ -54,7 +54,7 @@ class RelationCard(Card):
     task: str = "relation"
     windows: Windowing = Windowing()
     marking: str = "anonymise"
-    marks: Sequence[str] = ()
+    marks: Sequence[str] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass

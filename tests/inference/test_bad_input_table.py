@@ -4,6 +4,7 @@ import dataclasses
 import gzip
 import json
 import os
+import sys
 import zipfile
 
 import jax
@@ -273,6 +274,15 @@ def test_bad_commands(command, parts, models, checkpoint, tmp_path, capsys):
     write(tmp_path / "copy", checkpoint)
     arguments = command.format(d=tmp_path, **models).split(" ")
     assert_refused(arguments, parts, tmp_path, capsys)
+
+
+def test_standard_input_may_be_the_output_by_another_name(models, tmp_path, capsys, monkeypatch):
+    path = tmp_path / "in.txt"
+    path.write_bytes(GOOD)
+    with path.open() as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        command = f"annotate --model {models['tagger']} --output {path}"
+        assert_refused(command.split(), ["in.txt", "input"], tmp_path, capsys)
 
 
 def test_a_zip_archive_by_another_name(models, tmp_path, capsys):

@@ -1,0 +1,69 @@
+"""The command `biobert convert`."""
+
+import argparse
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from biobert_jax.errors import UserError
+from biobert_jax.inference.commands import MODEL_HELP, load
+from biobert_jax.inference.output import check_output
+
+if TYPE_CHECKING:
+    from biobert_jax.interop.checkpoint import Checkpoint
+
+
+def declare_convert(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--from", dest="source", required=True, metavar="PATH", help=MODEL_HELP)
+    parser.add_argument("--to", required=True, metavar="DIR", help="a new folder")
+    parser.add_argument("--format", choices=("huggingface", "workdir"), default="huggingface")
+    parser.add_argument(
+        "--vocab",
+        metavar="FILE",
+        help="another vocab.txt: pieces that both have keep their embeddings, new ones get the "
+        "mean of their old pieces'",
+    )
+    parser.add_argument(
+        "--head",
+        choices=("ner", "classification"),
+        help="what the output_weights of a fine-tuned TensorFlow checkpoint are, which it does "
+        "not say; without this they are left out",
+    )
+    parser.add_argument(
+        "--labels",
+        metavar="A,B,...",
+        help="with --head: the names of its outputs in the order of training. For DMIS's NER "
+        "models B-Disease,I-Disease,O will do (default: B,I,O)",
+    )
+
+
+def convert(args: argparse.Namespace) -> "Checkpoint":
+    """Writes the model in another form, and returns it."""
+    from biobert_jax.interop.huggingface import write_huggingface
+    from biobert_jax.interop.workdir import write_workdir
+
+    check_output(args.to, [args.source], args.source, folder=True)
+    labels = args.labels.split(",") if args.labels else None
+    if labels and not args.head:
+        raise UserError(f"--labels {args.labels}: expected --head, too, to say of which head")
+    checkpoint = load(args.source, args.head, labels)
+    if args.vocab:
+        from biobert_jax.interop.vocabulary_transfer import change_vocabulary
+        from biobert_jax.text.wordpiece import load_vocabulary
+
+        checkpoint = change_vocabulary(checkpoint, list(load_vocabulary(args.vocab)))
+    if args.format == "workdir":
+        write_workdir(Path(args.to), checkpoint)
+    else:
+        write_huggingface(
+            args.to,
+            checkpoint.config,
+            checkpoint.params,
+            checkpoint.vocabulary,
+            checkpoint.lowercase,
+            checkpoint.labels,
+        )
+    logging.getLogger("biobert_jax").info(
+        "%s: %s, from %s", args.to, ", ".join(checkpoint.params), checkpoint.source
+    )
+    return checkpoint
