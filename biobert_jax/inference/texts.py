@@ -73,7 +73,7 @@ def read_texts(path: str, whole: bool = False) -> Iterator[Text]:
             )
             return
         expect_kind(head, where, TEXT, hint=_HINT)
-        _refuse_table(head, path)
+        _refuse_table(head, path, {"\t": "TSV", ",": "CSV"}, "plain text")
         if whole:
             text = decode(read_bounded(stream, where), where).removeprefix("\ufeff")
             yield Text(shown(Path(where).stem), text)
@@ -177,12 +177,13 @@ def read_all(path: str, *kinds: str) -> str:
       kinds: of `file_kinds.TEXT_KINDS`, those that are meant.
 
     Raises:
-      DataError: it cannot be read, is not UTF-8, or looks like another kind.
+      DataError: it cannot be read, is not UTF-8, or looks like another kind or like CSV.
     """
     where = name_of(path)
     with open_input(path) as stream:
         data = read_bounded(stream, where)
     expect_kind(data[:HEAD_BYTES], where, *kinds)
+    _refuse_table(data[:HEAD_BYTES], path, {",": "CSV"}, "tab-separated columns")
     return decode(data, where).removeprefix("\ufeff")
 
 
@@ -207,12 +208,12 @@ def _members(values: dict[str, Any]) -> str:
     )
 
 
-def _refuse_table(head: bytes, path: str) -> None:
-    """Raises DataError where the first lines are a table's, in tabs or commas."""
+def _refuse_table(head: bytes, path: str, separators: dict[str, str], expected: str) -> None:
+    """Raises DataError where the first lines are a table's, by the names of its separators."""
     lines = [line for line in head.decode("utf-8", "replace").splitlines() if line.strip()]
     if not lines:
         return
-    for separator, name, suffix in (("\t", "TSV", ".tsv"), (",", "CSV", ".csv")):
+    for separator, name in separators.items():
         columns = [_COLUMN.fullmatch(field.strip()) for field in lines[0].split(separator)]
         counts = {line.count(separator) for line in lines[:_TABLE_LINES]}
         has_header = (
@@ -222,7 +223,7 @@ def _refuse_table(head: bytes, path: str) -> None:
             and all(columns)
         )
         in_columns = separator == "\t" and len(lines) >= _TABLE_LINES and len(counts) == 1
-        by_name = path.endswith(suffix) and separator in lines[0]
+        by_name = path.endswith(f".{name.lower()}") and separator in lines[0]
         if has_header or by_name or (in_columns and counts != {0}):
             where = at(name_of(path), 1)
-            raise DataError(f"{where}: looks like {name}, expected plain text; {_HINT}")
+            raise DataError(f"{where}: looks like {name}, expected {expected}; {_HINT}")

@@ -115,6 +115,7 @@ ANSWER_JSON = {
 RELATIONS = {
     "XML": (XML, ["in.txt", "looks like XML"]),
     "PubTator": (b"1|t|Gold\n1|a|x\n", ["in.txt", "PubTator"]),
+    "CSV": (b"id,sentence\n1,@GENE$ x\n", ["in.txt:1", "looks like CSV", "tab"]),
     "columns": (b"1\tx @GENE$\ttrue\n2\ta\tb\tc\td\n", ["in.txt:2", "5 columns"]),
     "an empty sentence": (b"1\t @GENE$ x\t1\n2\t \t1\n", ["in.txt:2", "no sentence"]),
     "a cut line": (jsonl({"text": "x"}, '{"text": "'), ["in.txt:2"]),
@@ -274,6 +275,13 @@ def test_bad_commands(command, parts, models, checkpoint, tmp_path, capsys):
     write(tmp_path / "copy", checkpoint)
     arguments = command.format(d=tmp_path, **models).split(" ")
     assert_refused(arguments, parts, tmp_path, capsys)
+
+
+def test_a_question_that_is_no_text(models, tmp_path, capsys):
+    """What a shell passes on where its encoding is another one."""
+    (tmp_path / "in.txt").write_bytes(GOOD)
+    arguments = ["answer", "--model", str(models["span"]), "--input", str(tmp_path / "in.txt")]
+    assert_refused([*arguments, "--question", "Wh\udcffich?"], ["UTF-8"], tmp_path, capsys)
 
 
 def test_standard_input_may_be_the_output_by_another_name(models, tmp_path, capsys, monkeypatch):
