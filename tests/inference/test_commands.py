@@ -146,6 +146,7 @@ def test_failures_are_one_message(run, relation_run, tmp_path, capsys):
     ask = ("answer", "--model", run, "--input", path, "--output", out)
     assert f"{path}:1 (id '1'): contexts[0] is empty" in fails(capsys, *ask)
     assert "expected --output" in fails(capsys, *ask[:-2], "--format", "bioasq")
+    path.write_text('{"question": "Why?", "contexts": ["So."]}\n', "utf-8")
     assert "has no span head" in fails(capsys, "answer", "--model", relation_run, *ask[3:])
     path.write_text('{"text": "Gold", "entities": []}\n', "utf-8")
     classify = ("relations", "--input", path, "--output", out, "--model")
