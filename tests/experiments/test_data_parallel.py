@@ -67,8 +67,8 @@ def assert_same_training(workdir, reference) -> None:
 def test_the_same_losses_and_evaluation(start, uninterrupted, tmp_path, train_on, mesh):
     train_on(start, tmp_path / "run", mesh_flags(mesh))
     assert_same_training(tmp_path / "run", uninterrupted)
-    devices = json.loads((tmp_path / "run" / "environment.json").read_text())
-    assert (devices["devices"]["count"], devices["processes"]) in ((8, 1), (8, 2))
+    [started] = json.loads((tmp_path / "run" / "environment.json").read_text())
+    assert (started["devices"]["count"], started["processes"]) in ((8, 1), (8, 2))
 
 
 def test_a_run_goes_on_with_other_devices(start, run, uninterrupted, tmp_path):
@@ -78,6 +78,8 @@ def test_a_run_goes_on_with_other_devices(start, run, uninterrupted, tmp_path):
     (tmp_path / "run" / "results.json").unlink()
     run(tmp_path / "run", mesh_flags((-1, 1, 1)))
     assert_same_training(tmp_path / "run", uninterrupted)
+    _, second = json.loads((tmp_path / "run" / "environment.json").read_text())
+    assert second["changed"]["mesh.fsdp"] == [4, 1]
 
 
 def test_no_size_divides_by_the_number_of_devices(uninterrupted):
