@@ -1,6 +1,5 @@
 """Which runs belong together: the seeds of one method on one set, and what to call them."""
 
-import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -79,31 +78,30 @@ def systems(runs: Sequence[Run]) -> list[System]:
     for run in runs:
         key = (run.task, run.dataset, run.name, _frozen(own[run.path]))
         groups.setdefault(key, []).append(run)
+    groups = {
+        (*key, path): apart
+        for key, together in groups.items()
+        for path, apart in _apart(together).items()
+    }
     short = _short_names(runs)
     out = []
-    for (task, dataset, _, _), together in groups.items():
-        together.sort(key=lambda run: run.seed)
-        for first, second in itertools.pairwise(together):
-            if first.seed == second.seed:
-                raise DataError(
-                    f"{first.path} and {second.path}: the same settings, set and seed "
-                    f"{first.seed}; a run counts once. Leave one of them out"
-                )
+    for (task, dataset, *_), together in groups.items():
         first = together[0]
         base = _base(first, short)
         alike = [
             other[0]
-            for (its_task, its_dataset, _, _), other in groups.items()
+            for (its_task, its_dataset, *_), other in groups.items()
             if (its_task, its_dataset) == (task, dataset) and _base(other[0], short) == base
         ]
         differing = _differing([own[run.path] for run in alike])
         mine = own[first.path]
         extra = [f"{key.rpartition('.')[2]}={_shown(mine.get(key))}" for key in differing]
         label = ", ".join([base, *extra])
-        if len(label) > len(base) + MAX_EXTRA:  # too much to read: the folder says it
-            label = f"{base} ({'/'.join(first.path.parts[-2:])})"
-        if any((task, dataset, label) == (s.task, s.dataset, s.label) for s in out):
-            label = f"{base} ({first.path})"
+        folders = ("/".join(first.path.parts[-2:]), str(first.path))
+        taken = {s.label for s in out if (s.task, s.dataset) == (task, dataset)}
+        for folder in folders:
+            if label in taken or len(label) > len(base) + MAX_EXTRA:  # the folder says it better
+                label = f"{base} ({folder})"
         out.append(System(label, task, dataset, tuple(together)))
     return out
 
@@ -121,6 +119,27 @@ def better(measure: str, a: float, b: float) -> bool:
 
 def _init(run: Run) -> str:
     return str(run.config.get("init") or run.config.get("converted_from") or run.path.name)
+
+
+def _apart(together: Sequence[Run]) -> dict[str, list[Run]]:
+    """Runs of one method by seed; where a seed occurs twice, those of each `dataset.path` apart.
+
+    Raises:
+      DataError: two runs of a method and of one path have one seed.
+    """
+    seeds = [run.seed for run in together]
+    if len(set(seeds)) == len(seeds):
+        return {"": sorted(together, key=lambda run: run.seed)}
+    out: dict[str, list[Run]] = {}
+    for run in sorted(together, key=lambda run: run.seed):
+        of_path = out.setdefault(str(run.section("dataset").get("path")), [])
+        if of_path and of_path[-1].seed == run.seed:
+            raise DataError(
+                f"{of_path[-1].path} and {run.path}: the same settings, data and seed {run.seed}; "
+                "a run counts once. Leave one of them out"
+            )
+        of_path.append(run)
+    return out
 
 
 def _base(run: Run, short: dict[str, str]) -> str:

@@ -97,6 +97,17 @@ def test_two_encoders_of_one_name_keep_their_paths(make, tmp_path):
     assert labels == ["/x/model", "/y/model"]
 
 
+def test_one_seed_on_two_data_folders_is_two_systems(make, tmp_path):
+    for folder in ("all", "part"):
+        for seed in (1, 2):
+            path = make.ner(tmp_path / folder / str(seed), seed, 0.9) / "config.json"
+            config = json.loads(path.read_text())
+            config["dataset"]["path"] = f"/data/{folder}"
+            path.write_text(json.dumps(config))
+    found = systems(find_runs([str(tmp_path)]).runs)
+    assert [(s.label, len(s.runs)) for s in found] == [("minilm", 2), ("minilm (part/1)", 2)]
+
+
 def test_a_copied_run_is_refused(make, tmp_path):
     make.ner(tmp_path / "a", 1, 0.9)
     make.ner(tmp_path / "b", 1, 0.9)
