@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from biobert_jax.datasets.bioasq import is_passage_id, question_id, read_official
-from biobert_jax.datasets.squad import read_json, read_squad
+from biobert_jax.datasets.squad import read_squad
 from biobert_jax.errors import DataError, at
+from biobert_jax.files import read_json
 from biobert_jax.inference.texts import (
     Record,
     id_of,
