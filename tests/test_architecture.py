@@ -89,3 +89,9 @@ def test_nothing_at_run_time_needs_tensorflow_or_torch():
         }
         heavy = {name.split(".")[0] for name in names} & {"tensorflow", "torch", "ray"}
         assert not heavy, f"{path.relative_to(ROOT)} imports {heavy} when it is imported"
+
+
+def test_every_folder_of_modules_is_a_package():
+    """Or the wheel lacks it: setuptools finds packages by their __init__.py."""
+    folders = {path.parent for path in ROOT.rglob("*.py")}
+    assert not [folder for folder in folders if not (folder / "__init__.py").is_file()]

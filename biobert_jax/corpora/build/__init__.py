@@ -1,0 +1,1 @@
+"""From files of text to shards: units, duplicates, local and Ray executors."""
