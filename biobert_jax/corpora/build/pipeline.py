@@ -22,8 +22,19 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from biobert_jax.corpora.build.executors import ENGINES
 from biobert_jax.corpora.build.deduplication import make_shards
+from biobert_jax.corpora.build.executors import ENGINES
+from biobert_jax.corpora.build.units import (
+    DAMAGED,
+    Part,
+    PartStatistics,
+    UnitTask,
+    damaged_build,
+    is_complete,
+    make_part,
+    read_exclusions,
+    read_part,
+)
 from biobert_jax.corpora.readers.inputs import (
     UNIT_BYTES,
     InputFile,
@@ -32,23 +43,12 @@ from biobert_jax.corpora.readers.inputs import (
     find_inputs,
     group_files,
 )
-from biobert_jax.corpora.build.units import (
-    Part,
-    PartStatistics,
-    DAMAGED,
-    UnitTask,
-    damaged_build,
-    is_complete,
-    make_part,
-    read_exclusions,
-    read_part,
-)
 from biobert_jax.corpora.readers.pubmed import CitationIndex, index_pubmed_file, surviving_citations
 from biobert_jax.corpora.store import MANIFEST, ShardedCorpus, write_manifest
 from biobert_jax.errors import DataError, at
 from biobert_jax.files import atomic_writing, read_json, write_json, write_text, writing
-from biobert_jax.text.wordpiece_trainer import write_vocabulary
 from biobert_jax.text.wordpiece import casing_from_vocabulary, load_vocabulary
+from biobert_jax.text.wordpiece_trainer import write_vocabulary
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from biobert_jax.corpora.build.pipeline import BuildOptions, build_corpus
 from biobert_jax.corpora.build.executors import run_local, run_ray
+from biobert_jax.corpora.build.pipeline import BuildOptions, build_corpus
 from biobert_jax.corpora.readers.inputs import ReaderOptions
 from biobert_jax.errors import DataError
 from biobert_jax.text.wordpiece_trainer import write_vocabulary

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 
 from biobert_jax.corpora.build import pipeline as build
-from biobert_jax.corpora.build.pipeline import BuildOptions, build_corpus
 from biobert_jax.corpora.build.deduplication import find_duplicates
+from biobert_jax.corpora.build.pipeline import BuildOptions, build_corpus
 from biobert_jax.corpora.readers.inputs import InputFile, ReaderOptions, find_inputs, group_files
 from biobert_jax.corpora.store import ShardedCorpus
 from biobert_jax.errors import DataError
-from biobert_jax.text.wordpiece_trainer import train_vocabulary, write_vocabulary
 from biobert_jax.text.wordpiece import WordPieceTokenizer
+from biobert_jax.text.wordpiece_trainer import train_vocabulary, write_vocabulary
 
 WORDS = """receptor kinase tumour growth was measured in forty patients whose plasma levels fell
 after treatment with lithium carbonate and no relapse occurred during follow-up""".split()  # noqa: SIM905
