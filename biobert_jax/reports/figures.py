@@ -207,7 +207,9 @@ def _meet(a, b) -> bool:
 def _legend(drawing, axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
     if handles:
-        drawing.legend(handles, labels, loc="outside lower center", ncols=min(2, len(labels)))
+        short = [text if len(text) <= 80 else f"{text[:79]}…" for text in labels]
+        columns = 2 if len(labels) > 1 and max(map(len, short)) <= 36 else 1
+        drawing.legend(handles, short, loc="outside lower center", ncols=columns)
 
 
 def _cut(lines: int) -> str:

@@ -30,13 +30,13 @@ class Corpus(NamedTuple):
 
 
 def corpora(run: Run) -> list[Corpus]:
-    """The corpora of a pre-training run; none: the generated one."""
+    """The corpora that a pre-training run read; none: the generated one."""
     out = []
     listed = run.section("dataset").get("corpora")
     for entry in listed if isinstance(listed, list) else []:
         pair = isinstance(entry, list) and len(entry) == 2
-        if not pair or not isinstance(entry[1], int | float):
-            continue
+        if not pair or not isinstance(entry[1], int | float) or not entry[1]:
+            continue  # with a weight of 0 it is evaluated on, not read
         folder, weight = Path(str(entry[0])), float(entry[1])
         try:
             manifest = read_json(folder / "manifest.json")

@@ -53,7 +53,7 @@ class Report(NamedTuple):
 def choose_baseline(found: Sequence[System], runs: Sequence[Run], asked: str | None) -> str | None:
     """The system that others are compared with.
 
-    The one asked for; else that which pre-training began with, else that with most sets.
+    The one asked for; else that which pre-training began with; else that with most sets and runs.
 
     Raises:
       DataError: no system is called so.
@@ -68,9 +68,10 @@ def choose_baseline(found: Sequence[System], runs: Sequence[Run], asked: str | N
         return None
     inits = {run.config.get("init") for run in runs if run.task == "pretraining"}
 
-    def rank(label: str) -> tuple[bool, int]:
-        of_label = [s for s in scored if s.label == label]
-        return any(s.runs[0].config.get("init") in inits for s in of_label), len(of_label)
+    def rank(label: str) -> tuple[bool, int, int]:
+        own = [s for s in scored if s.label == label]
+        origin = any(s.runs[0].config.get("init") in inits for s in own)
+        return origin, len(own), sum(len(s.runs) for s in own)
 
     return max(labels, key=rank)
 
@@ -256,8 +257,9 @@ def _paper_figures(
         axes = ("steps of pre-training", "score")
         figures.append(lines_figure("figure-3", f"{caption} {printed}", lines, *axes))
     lines = series.gains(found, rows)
+    baseline = next((f", {row.baseline.label}," for row in rows), "")
     caption = (
-        "Figure 4. Gain of a system over the baseline against the size of the fine-tuning set. "
+        f"Figure 4. Gain over the baseline{baseline} against the size of the fine-tuning set. "
         "The paper's points are from its Tables 3 to 6; our bars are confidence intervals."
     )
     axes = ("training examples", "gain (points of F1 or MRR)")

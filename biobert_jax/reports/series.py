@@ -104,7 +104,7 @@ def gains(found: Sequence[System], rows: Sequence[Row]) -> list[Line]:
             low = high = gain
             if c is not None and c.low is not None and c.high is not None:
                 low, high = c.low, c.high
-            label = f"{row.system.label} over {row.baseline.label}"
+            label = row.system.label
             name = "" if row.system.dataset in sizes else row.system.dataset  # the paper's has it
             ours.setdefault(label, []).append((size, gain, low, high, name))
     for label, points in ours.items():

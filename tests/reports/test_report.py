@@ -110,7 +110,7 @@ def test_figures_have_their_points(experiment):
     assert gain["NCBI disease"] == pytest.approx(90.69 - 88.13)
     assert gain["BioASQ 6b"] == pytest.approx(42.51 - 35.18)
     assert len(papers.x) == 15
-    assert any(line.label == "pubmed over bert" and len(line.x) == 2 for line in ours)
+    assert any(line.label == "pubmed" and len(line.x) == 2 for line in ours)
 
 
 def test_an_init_is_found_where_the_run_has_moved_to(experiment):
@@ -137,6 +137,22 @@ def test_curves_are_thinned_and_a_cut_line_is_left_out(experiment):
     assert len(problems) == 3
     assert f"{file}:1:" in problems[0]
     assert series.curve(run, "throughput.jsonl", "loss", problems) == ([], [])
+
+
+def test_the_baseline_is_what_pretraining_began_with_or_has_most_runs(experiment, make):
+    found, runs, _ = loaded(experiment)
+    assert report.choose_baseline(found, runs, None) == "bert"
+    make.ner(experiment / "more" / "x", 3, 0.8, init="runs/pubmed")
+    found, runs, _ = loaded(experiment)
+    without = [run for run in runs if run.task != "pretraining"]
+    assert report.choose_baseline(found, without, None) == "pubmed"
+
+
+def test_a_corpus_of_weight_zero_was_not_read(make, tmp_path):
+    corpora = [["/none/pubmed", 1.0], ["/none/news", 0.0]]
+    make.pretraining(tmp_path / "p", 1, 2.0, dataset={"corpora": corpora})
+    table = paper.table_2(loaded(tmp_path)[0])
+    assert table.rows[-1][1] == "minilm + pubmed"
 
 
 def test_an_unknown_baseline_is_refused(experiment):
