@@ -10,6 +10,7 @@ from jax.sharding import AbstractMesh, PartitionSpec
 
 from biobert_jax.configuration.defaults import SHARDING_RULES, defaults
 from biobert_jax.errors import TrainingError
+from biobert_jax.input.packing import Feature
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import PretrainingModel
 from biobert_jax.training.optimizer import make_optimizer
@@ -37,7 +38,8 @@ def mesh_of(shape):
 
 
 def state_of(architecture, mesh):
-    task = types.SimpleNamespace(model=PretrainingModel(architecture))
+    features = dict.fromkeys(("input_ids", "token_type_ids"), Feature("token"))
+    task = types.SimpleNamespace(model=PretrainingModel(architecture), features=features)
     optimizer, _ = make_optimizer(defaults().optimizer, 10)
     return abstract_state(make_init(task, optimizer), mesh, SHARDING_RULES)
 
