@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def with_progress(items: Iterable[T], noun: str, source: str) -> Iterator[T]:
-    """Passes items on and says how many there were, and how many a second.
+    """Passes items on and says how many there were, and how many per second.
 
     On a terminal one line is rewritten, unless the items themselves go to it; elsewhere a line is
     logged every `IN_A_LOG` seconds. At the end there is a summary, or a warning if nothing came.
@@ -55,4 +55,4 @@ def with_progress(items: Iterable[T], noun: str, source: str) -> Iterator[T]:
 
 
 def _line(count: int, noun: str, seconds: float) -> str:
-    return f"{count:,} {noun}, {count / max(seconds, 1e-3):,.1f} a second"
+    return f"{count:,} {noun}, {count / max(seconds, 1e-3):,.1f} per second"
