@@ -25,8 +25,8 @@ from biobert_jax.models.heads import TokenClassifier
 from biobert_jax.tasks import cards
 from biobert_jax.tasks.ner import NerCard, NerTask, Windowing
 from biobert_jax.text.tokenizer import Encoding
-from biobert_jax.training.checkpointing import read_card
 from biobert_jax.training.run import train_and_evaluate
+from biobert_jax.training.saved import read_card
 
 
 @dataclasses.dataclass(frozen=True)
