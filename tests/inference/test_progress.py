@@ -26,7 +26,7 @@ def test_one_line_on_a_terminal(monkeypatch, clock):
     assert list(with_progress("abc", "documents", "x")) == ["a", "b", "c"]
     shown = terminal.getvalue()
     assert "\n" not in shown
-    assert "\r\x1b[K2 documents, 1.0 a second" in shown
+    assert "\r\x1b[K2 documents, 1.0 per second" in shown
     assert shown.endswith("\r\x1b[K")
 
 
@@ -35,7 +35,7 @@ def test_some_lines_in_a_log(clock, caplog):
     list(with_progress(range(100), "documents", "x"))
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 100 // 30 + 1
-    assert lines[-1] == "100 documents, 1.0 a second"
+    assert lines[-1] == "100 documents, 1.0 per second"
 
 
 def test_no_line_where_the_items_go_to_the_terminal(monkeypatch, clock):
