@@ -25,7 +25,7 @@ lint: $(READY)
 	$(RUN) -m ruff format --check .
 
 types: $(READY)
-	$(RUN) -m pyright
+	$(RUN) -m pyright --pythonpath $(RUN)
 
 # --dist loadfile: the tests of a file share its fixtures, so they stay in one process.
 test: $(READY)
