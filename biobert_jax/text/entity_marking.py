@@ -80,7 +80,11 @@ def kind_of_mark(mark: str) -> str:
     Args:
       mark: as `find_marks` finds it.
     """
-    return mark if mark[0] in "@B" else re.match(r"<<|\[\[|<[^>]*>", mark)[0]
+    if mark[0] in "@B":
+        return mark
+    found = re.match(r"<<|\[\[|<[^>]*>", mark)
+    assert found is not None, mark  # one of the forms that find_marks finds
+    return found[0]
 
 
 def _replace(

@@ -70,6 +70,7 @@ def run_ray(
     """
     try:
         import ray  # pyright: ignore[reportMissingImports]
+        from ray import exceptions  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise DataError(
             "--engine ray: ray is not installed; expected the package with its extra: "
@@ -88,11 +89,11 @@ def run_ray(
                 return
             done, running = ray.wait(running, num_returns=1)
             yield ray.get(done[0])
-    except ray.exceptions.RayTaskError as error:
+    except exceptions.RayTaskError as error:
         if isinstance(error.cause, UserError):
             raise error.cause from error
         raise
-    except ray.exceptions.RayError as error:
+    except exceptions.RayError as error:
         raise DataError(
             f"a Ray task died {_RETRIES + 1} times ({type(error).__name__}); expected at least one "
             "node to survive. See ray status, then run the command again to resume"
