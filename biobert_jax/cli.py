@@ -72,6 +72,11 @@ class Parser(argparse.ArgumentParser):
         for name in (arg.partition("=")[0] for arg in given if arg.startswith("--")):
             if name not in self.options and not self.passes_on:
                 self.error(f"there is no option {name}{_suggestion(name, self.options)}")
+        if self.passes_on and word is None and not {"-h", "--help"} & set(args):
+            args = [
+                "--",
+                *args,
+            ]  # a remainder that begins with an option is no remainder to argparse
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
@@ -161,7 +166,7 @@ def convert(args: argparse.Namespace) -> None:
     from biobert_jax.reports.model_card import Model, write_model_card
 
     checkpoint = conversion.convert(args)
-    source = Path(args.source.partition("@")[0])
+    source = Path(checkpoints.split_name(args.source)[0])
     model = Model(
         source=checkpoint.source,
         architecture={

@@ -1,7 +1,7 @@
 """Runs a sweep: many runs of any experiment, which may depend on each other.
 
 python -m experiments.sweep --config=configs/sweeps/search.py --workdir=sweeps/search \
-    --config.init=INIT --config.data=DIR [--dry_run | --print] [--engine=ray --workers=8]
+    --config.init=INIT --config.path=DIR [--dry_run | --print] [--engine=ray --workers=8]
 
 Finished runs are not run again; a failing one is recorded and does not stop the others; the same
 command resumes a sweep that was stopped.

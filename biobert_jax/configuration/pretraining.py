@@ -40,6 +40,13 @@ def trials_read_planned_batches(config: Any) -> str | None:
     return None
 
 
+def something_is_read(config: Any) -> str | None:
+    corpora = config.dataset.corpora
+    if corpora and not any(weight > 0 for _, weight in corpora):
+        return "config.dataset.corpora: every weight is 0; give one corpus a weight above 0"
+    return None
+
+
 SCHEMA = Schema(
     {
         "task": one_of("pretraining"),
@@ -47,8 +54,8 @@ SCHEMA = Schema(
         "dataset.corpora": several(
             pair(
                 text(empty=False),
-                number(above=0),
-                "(the folder of a corpus, a weight above 0 relative to the others')",
+                number(0),
+                "(the folder of a corpus, a weight of at least 0 relative to the others')",
             )
         ),
         "dataset.max_words": whole(0, 2**63 - 1, note="0: all"),
@@ -68,7 +75,7 @@ SCHEMA = Schema(
         "batch.sequences": "batch.rows is the batch size",
         "train.epochs": "train.steps is the length of training",
     },
-    rules=(rows_fit, trials_read_planned_batches),
+    rules=(rows_fit, trials_read_planned_batches, something_is_read),
 )
 
 

@@ -50,5 +50,6 @@ def _declare_flags(parser: argparse.ArgumentParser, example: str) -> None:
 def _hand_over(args: argparse.Namespace, command: str, launch: Callable[[], None]) -> None:
     """Starts an entry point as if the flags were all that was given on the command line."""
     sys.modules["__main__"].__doc__ = f"biobert {command}"  # what --help begins with
-    sys.argv = [f"{sys.argv[0]} {command}", *args.flags]
+    given = args.flags[1:] if args.flags[:1] == ["--"] else args.flags
+    sys.argv = [f"{sys.argv[0]} {command}", *given]
     launch()

@@ -136,7 +136,7 @@ def evaluate(
         found = Evaluator(config, scored, mesh)(params, "test", output)
     results = {
         "task": name,
-        "dataset": data.name,
+        "dataset": (data.resolve().parent if data.is_file() else data.resolve()).name,
         "model": checkpoint.source,
         "data": str(data),
         "split": split,

@@ -134,13 +134,16 @@ def parser(folder: str = "") -> Callable[[list[str]], list[str]]:
     def parse(argv: list[str]) -> list[str]:
         values = flags.FLAGS
         for name in values:  # --help lists the flags of the main module only
-            if values.find_module_defining_flag(name) == __name__:
+            module = str(values.find_module_defining_flag(name))
+            if module.startswith("biobert_jax.launcher"):
                 values.register_key_flag_for_module(sys.argv[0], values[name])
         try:
             argv, file = _with_file(argv, folder)
             if file and not any(flag.startswith("--help") for flag in argv):
                 _check_names(argv, file)
             arguments = values(argv)
+            if len(arguments) > 1:
+                raise SettingError(f"{arguments[1]!r} is no flag; flags begin with --")
             if not file:
                 raise SettingError(
                     "--config is missing; expected a file or one of "

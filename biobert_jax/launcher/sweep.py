@@ -51,9 +51,10 @@ def _main(argv: list[str]) -> None:
         file = flag.config_filename
         runs = read_runs(Path(file.partition(":")[0]), values.config)
         sweep = Sweep(runs, Path(values.workdir))
-        own = share(select(runs, values.only), values.shard)
+        chosen = select(runs, values.only)
+        own = share(chosen, values.shard)
         if values.only and not (values.print or values.dry_run):
-            check_needs(sweep, own)
+            check_needs(sweep, chosen)
         if values.print:
             for line in commands(sweep, own, file):
                 print(line)
@@ -81,7 +82,11 @@ def read_runs(path: Path, config: Any) -> list[SweepRun]:
         raise SweepError(
             f"{path}: has no function get_runs(config); expected a sweep, as in configs/sweeps/"
         )
-    runs = ordered(module.get_runs(config))
+    try:
+        runs = ordered(module.get_runs(config))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise SweepError(f"{path}: get_runs failed: {type(error).__name__}: {reason}") from error
     for run in runs:
         if run.config != EVALUATE:
             config_of(run, run.settings)

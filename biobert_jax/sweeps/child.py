@@ -30,11 +30,16 @@ def start(command: list[str], log: Path, on_loss: str = "SIGTERM") -> subprocess
         )
 
 
-def error_of(log: Path) -> str:
-    """What a failed command said: its last `error:` line, otherwise its last line."""
+def error_of(log: Path, begin: int = 0) -> str:
+    """What a failed command said: its last `error:` line, otherwise its last line.
+
+    Args:
+      log: its output, after that of earlier commands.
+      begin: the size of the log when it was started.
+    """
     try:
         with open(log, "rb") as file:
-            file.seek(max(0, log.stat().st_size - _TAIL))
+            file.seek(max(begin, log.stat().st_size - _TAIL))
             lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return ""

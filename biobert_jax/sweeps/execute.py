@@ -71,7 +71,9 @@ class Sweep:
     def _read(self, run: SweepRun) -> Record:
         file = self._file(run.name)
         if not file.is_file():
-            return Record()
+            # A run whose printed command was run by hand, or by another scheduler.
+            finished = (self.folder(run.name) / "results.json").is_file()
+            return self._adopted(run) if finished else Record()
         try:
             record = Record(**files.read_json(file))
         except (TypeError, ValueError) as error:
@@ -82,6 +84,24 @@ class Sweep:
             record.state = "waiting"
         if record.state == "done" and record.settings is not None:
             self._check_settings(run, record.settings)
+        return record
+
+    def _adopted(self, run: SweepRun) -> Record:
+        """The record of a finished folder that has none, by its config.json."""
+        file = self.folder(run.name) / "config.json"
+        settings: dict[str, Any] = {"config": run.config}
+        given = resolved(run.settings, self.folder, {})
+        if file.is_file():
+            config = files.read_json(file)
+            for name in given:
+                value = config
+                for part in name.split("."):
+                    value = value.get(part) if isinstance(value, dict) else None
+                settings[name] = value
+        else:  # of `biobert evaluate`, which writes no config
+            settings |= given
+        record = Record("done", _as_json(settings))
+        self._check_settings(run, record.settings or {})
         return record
 
     def _check_settings(self, run: SweepRun, before: Mapping[str, Any]) -> None:
@@ -168,7 +188,7 @@ def run_sweep(
             sweep.records[run.name].state = "waiting"
             sweep.write(run.name)
     names = {run.name for run in own}
-    running: dict[Any, tuple[SweepRun, float]] = {}
+    running: dict[Any, tuple[SweepRun, float, int]] = {}
     previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         while waiting := [run for run in own if sweep.state(run.name) in ("waiting", "running")]:
@@ -179,8 +199,8 @@ def run_sweep(
                 continue  # what was skipped may let others be skipped
             if running:
                 for handle, status in executor.wait(list(running), poll).items():
-                    run, began = running.pop(handle)
-                    _finish(sweep, run, status, time.monotonic() - began)
+                    run, began, begin = running.pop(handle)
+                    _finish(sweep, run, status, time.monotonic() - began, begin)
                     _log_progress(sweep, own, executor.capacity)
             else:
                 time.sleep(poll)
@@ -215,14 +235,16 @@ def _start_if_ready(
         record.settings = _as_json({"config": run.config} | settings)
         sweep.write(run.name)
         logger.info("%s: started", run.name)
-        running[executor.start(line, sweep.log(run.name))] = (run, time.monotonic())
+        log = sweep.log(run.name)
+        begin = log.stat().st_size if log.exists() else 0
+        running[executor.start(line, log)] = (run, time.monotonic(), begin)
 
 
 def _waits_for_others(sweep: Sweep, run: SweepRun, names: Collection[str]) -> bool:
     return any(n not in names and sweep.state(n) in ("waiting", "running") for n in run.needs)
 
 
-def _finish(sweep: Sweep, run: SweepRun, status: int, seconds: float) -> None:
+def _finish(sweep: Sweep, run: SweepRun, status: int, seconds: float, begin: int) -> None:
     record = sweep.records[run.name]
     record.seconds += seconds
     if status == 0 and (sweep.folder(run.name) / "results.json").is_file():
@@ -231,7 +253,7 @@ def _finish(sweep: Sweep, run: SweepRun, status: int, seconds: float) -> None:
         record.state, record.error = "stopped", "stopped early, saved"
     else:
         record.state = "failed"
-        record.error = child.error_of(sweep.log(run.name)) or f"exit status {status}"
+        record.error = child.error_of(sweep.log(run.name), begin) or f"exit status {status}"
         logger.error("%s: failed: %s (%s)", run.name, record.error, sweep.log(run.name))
     sweep.write(run.name)
 

@@ -85,6 +85,8 @@ def ordered(runs: Iterable[SweepRun]) -> list[SweepRun]:
             )
         if run.name in by_name:
             raise SweepError(f"sweep: two runs are called {run.name!r}; give each its own name")
+        if run.choose and not run.choose.among:
+            raise SweepError(f"sweep: {run.name} chooses among no run; name at least one")
         if run.choose and run.choose.by.split(".")[0] == "test":
             raise SweepError(
                 f"sweep: {run.name} chooses by {run.choose.by!r}; choices are made on validation, "

@@ -46,7 +46,8 @@ def search(
     names = []
     for values in itertools.product(*(choices for _, choices in grid)):
         tried = dict(zip((setting for setting, _ in grid), values, strict=True))
-        label = "-".join(f"{setting.split('.')[-1]}-{value:g}" for setting, value in tried.items())
+        shown = {n: f"{v:g}" if isinstance(v, float) else str(v) for n, v in tried.items()}
+        label = "-".join(f"{name.split('.')[-1]}-{value}" for name, value in shown.items())
         names.append(f"{name}/search/{label}")
         given = dotted(settings) | dict(searching) | tried | {"seed": seeds[0]}
         yield SweepRun(names[-1], config, given)

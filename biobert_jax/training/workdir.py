@@ -35,6 +35,8 @@ MAY_CHANGE = (
     "compute.remat",
     "compute.unroll",
     "train.micro_batch",
+    "batch.eval_rows",
+    "trials.at_once",
 )
 """Settings that a run may resume with other values of: they change nothing about the result but for
 rounding. `compute.dropout` is none: other generators draw other masks."""

@@ -77,7 +77,7 @@ def write(tmp_path):
         "\ufeff" + PLAIN,
         PLAIN.rstrip("\n"),
         PLAIN + "\n\n \n\t\n",
-        gzip.compress(PLAIN.encode()),
+        gzip.compress(PLAIN.encode(), mtime=0),
     ],
     ids=[
         "tabs", "crlf", "space", "spaces", "tab columns", "space columns", "trailing blanks", "bom",
@@ -200,7 +200,7 @@ def test_a_bioes_end_without_a_begin_is_repaired_and_counted(write):
         (b"\xef\xbb\xbfa\tO\n\xe9\tO\n", r":2: byte 1 of the line \(0xe9\)"),
         ("a\tO\n".encode("utf-16"), r"looks like UTF-16 text, .*iconv -f UTF-16"),
         (
-            gzip.compress(PLAIN.encode())[:-9],
+            gzip.compress(PLAIN.encode(), mtime=0)[:-9],
             r"train\.tsv: unreadable after .*fetch the file again",
         ),
     ],
@@ -218,7 +218,7 @@ def test_a_missing_file_is_named(tmp_path):
 def test_folder(write, tmp_path):
     write(PLAIN)
     write(PLAIN.replace("Disease", "Gene"), "dev.txt")
-    write(gzip.compress(b"z I-Disease\n"), "test.conll.gz")
+    write(gzip.compress(b"z I-Disease\n", mtime=0), "test.conll.gz")
     files = read_folder(tmp_path)
     assert list(files) == ["train", "devel", "test", "train_dev"]
     joint = files["train_dev"]

@@ -64,7 +64,7 @@ def test_sentences_on_both_sides_are_counted_and_can_be_dropped(tmp_path, caplog
 def test_headers_gzip_windows_line_ends_and_byte_order_marks(tmp_path):
     text = f"\ufeffsentence\tlabel\r\n{POSITIVE}\tFalse\r\n\r\n{NEGATIVE}\tCPR:3\r\n"
     path = tmp_path / "train.tsv.gz"
-    path.write_bytes(gzip.compress(text.encode()))
+    path.write_bytes(gzip.compress(text.encode(), mtime=0))
     first, second = read_relations(path)
     assert (first.id, first.text, first.label) == ("0", POSITIVE, "false")
     assert second.where == f"{path}:4"

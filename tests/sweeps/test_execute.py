@@ -116,3 +116,23 @@ def test_shards_wait_for_each_other(tmp_path):
 
     assert run_sweep(sweep, first, Commands(), Others(), poll=0.05)
     assert times(tmp_path, "b") == 1
+
+
+def test_a_folder_that_was_finished_by_hand_is_done(tmp_path):
+    for name, settings in (("a", {"score": 1, "rate": 0.1}), ("b", {"score": 2, "rate": 0.2})):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(json.dumps(settings | {"more": 1}))
+        (tmp_path / name / "results.json").write_text('{"validation": {"f1": 1.0}}')
+    assert go(tmp_path, Commands())[0]
+    assert not (tmp_path / "a" / "times").exists()
+    (tmp_path / "a" / "config.json").write_text('{"score": 1, "rate": 0.3}')
+    with pytest.raises(SweepError, match=r"finished with rate = 0.3"):
+        Sweep(RUNS, tmp_path)
+
+
+def test_the_error_is_that_of_the_last_try(tmp_path):
+    go(tmp_path, Commands(a="fails"), RUNS[:1])
+    commands = lambda run, settings, folder: [sys.executable, "-c", "import sys; sys.exit(9)"]
+    sweep = Sweep(RUNS[:1], tmp_path)
+    assert not run_sweep(sweep, RUNS[:1], commands, Local(), retry=True, poll=0.05)
+    assert sweep.records["a"].error == "exit status 9"

@@ -1,12 +1,15 @@
 """Which runs a sweep has, and in which order."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from biobert_jax.sweeps.plan import Choose, SweepError, SweepRun, best_of, ordered, resolved, select
 
-SWEEPS = Path(__file__).resolve().parents[2] / "configs" / "sweeps"
+ROOT = Path(__file__).resolve().parents[2]
+SWEEPS = ROOT / "configs" / "sweeps"
 
 
 def run(name, *needs, **more):
@@ -74,3 +77,34 @@ def test_every_sweep_file_gives_runs_whose_settings_exist(path, variant):
 
     runs = read_runs(path, load(f"{path}:{variant}"))
     assert len(runs) >= 4
+
+
+@pytest.mark.parametrize(
+    "command", [["-m", "experiments.sweep"], ["-m", "biobert_jax.cli", "sweep"]]
+)
+def test_both_commands_list_a_sweep(tmp_path, command):
+    flags = ["--config=search:debug", f"--workdir={tmp_path}", "--dry_run"]
+    done = subprocess.run(
+        [sys.executable, *command, *flags], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "ncbi_disease" in done.stdout
+    stray = subprocess.run(
+        [sys.executable, *command, *flags, "config.seeds=(1,)"],
+        capture_output=True, text=True, cwd=ROOT, check=False,
+    )  # fmt: skip
+    assert stray.returncode == 1
+    assert "'config.seeds=(1,)' is no flag" in stray.stderr
+
+
+def test_the_controlled_experiment_takes_real_corpora():
+    from biobert_jax.configuration.files import load_module
+    from biobert_jax.launcher.sweep import read_runs
+
+    path = SWEEPS / "small_biobert.py"
+    config = load_module(path).get_config()
+    config.corpora = "corpora"
+    runs = {one.name: one for one in read_runs(path, config)}
+    assert runs["MP/heads"].settings["dataset.corpora"] == (
+        ("corpora/biomedical", 1.0), ("corpora/general", 0.0)
+    )  # fmt: skip

@@ -57,7 +57,7 @@ def article_set(*records, deleted=()):
 def write(tmp_path):
     def write(content: bytes, name="set.xml") -> Path:
         path = tmp_path / name
-        path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+        path.write_bytes(gzip.compress(content, mtime=0) if name.endswith(".gz") else content)
         return path
 
     return write
