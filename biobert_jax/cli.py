@@ -72,7 +72,7 @@ class Parser(argparse.ArgumentParser):
         for name in (arg.partition("=")[0] for arg in given if arg.startswith("--")):
             if name not in self.options and not self.passes_on:
                 self.error(f"there is no option {name}{_suggestion(name, self.options)}")
-        if self.passes_on and word is None and not {"-h", "--help"} & set(args):
+        if self.passes_on and args[:1] and args[0].startswith("--") and args[0] != "--help":
             args = [
                 "--",
                 *args,

@@ -12,8 +12,8 @@ def print_compilation(found: Any, topology: Any, console: Console | None = None)
     """Prints memory, work, traffic and the roofline of a step.
 
     Args:
-      found: of `training.ahead_of_time.compile_only`.
-      topology: of `training.ahead_of_time.find_topology`.
+      found: of `analysis.compile_only.compile_only`.
+      topology: of `analysis.compile_only.find_topology`.
       console: where to; standard output by default.
     """
     console = console or Console()

@@ -116,7 +116,7 @@ def write_workdir(workdir: Path, checkpoint: Checkpoint) -> None:
 
 
 class _Untrained(flax.struct.PyTreeNode):
-    """What `read_card` reads of a `training.state.TrainState`."""
+    """What `read_card` reads of a `training.step.TrainState`."""
 
     step: jax.Array
     params: Any

@@ -6,6 +6,7 @@ import datetime
 from pathlib import Path
 
 from biobert_jax.errors import CheckpointError
+from biobert_jax.files import read_json
 from biobert_jax.training.saved import FOLDER, finished_steps, read_score
 
 
@@ -49,6 +50,8 @@ def find_step(workdir: Path, which: str) -> int:
         raise CheckpointError(f"{workdir}: has no complete checkpoint; train first")
     if which == "last":
         return saved[-1].step
+    if which == "best" and (step := _selected(workdir)) in [one.step for one in saved]:
+        return step
     if which == "best":
         scored = [one for one in saved if one.score is not None]
         if not scored:
@@ -62,6 +65,21 @@ def find_step(workdir: Path, which: str) -> int:
     raise CheckpointError(
         f"{workdir}@{which}: no such checkpoint; expected best, last or a step, one of {steps}"
     )
+
+
+def _selected(workdir: Path) -> int:
+    """The step that a finished run with `train.select=best` tested; otherwise -1.
+
+    Its last state is scored after it was saved, so its checkpoint carries no score.
+    """
+    files = [workdir.expanduser() / name for name in ("config.json", "results.json")]
+    if not all(file.is_file() for file in files):
+        return -1
+    config, results = (read_json(file) for file in files)
+    train = config.get("train") if isinstance(config, dict) else None
+    selects = isinstance(train, dict) and train.get("select") == "best"
+    step = results.get("step") if isinstance(results, dict) else None
+    return step if selects and isinstance(step, int) else -1
 
 
 def list_checkpoints(workdir: Path) -> list[Saved]:
@@ -104,14 +122,19 @@ def run(args: argparse.Namespace) -> None:
     from rich.table import Table
 
     table = Table("run", "step", "validation score", "MB", "written")
+    missing: list[str] = []
     for workdir in args.runs:
         saved = list_checkpoints(workdir)
         if not saved:
-            raise CheckpointError(f"{workdir}: has no complete checkpoint; is it a run's workdir?")
+            missing.append(str(workdir))
         best = max((one.score for one in saved if one.score is not None), default=None)
         for one in saved:
             score = "" if one.score is None else f"{one.score:.2f}"
             score += " best" if one.score is not None and one.score == best else ""
             written = f"{one.written:%Y-%m-%d %H:%M}"
             table.add_row(str(workdir), str(one.step), score, f"{one.size / 1e6:.1f}", written)
+    if missing and len(missing) == len(args.runs):
+        raise CheckpointError(f"{', '.join(missing)}: no complete checkpoint; expected workdirs")
     Console().print(table)
+    if missing:
+        Console(stderr=True).print(f"left out, without a complete checkpoint: {', '.join(missing)}")

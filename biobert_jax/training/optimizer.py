@@ -43,9 +43,9 @@ def linear_schedule(peak: float, warmup_steps: int, total_steps: int) -> optax.S
 def _inverse(steps: Any) -> jax.Array:
     """1 / steps (of 0: 1).
 
-    Schedules are products of what is exact: a division by a constant and one by a number that is
-    data, as in training.trials, or a sum that some programs contract with a product, can give rates
-    that differ in their last bit between a run and the same run as a trial.
+    Schedules are products of what is exact. A division by a constant and one by a number that is
+    data (training.several.stacked), or a sum that some programs contract with a product, can give
+    rates that differ in their last bit between a run and the same run as a trial.
     """
     return jnp.float32(1) / jnp.maximum(1, steps).astype(jnp.float32)
 

@@ -20,11 +20,11 @@ def test_each_checkpoint_has_a_name(uninterrupted, capsys):
     assert last == json.loads(lines[-1])["step"]
     scored = [one for one in saved if one.score is not None]
     best = max(scored, key=lambda one: one.score).step
-    for which, step in (("last", last), ("best", best), (str(best), best), ("", None)):
+    tested = json.loads((uninterrupted / "results.json").read_text())["step"]
+    for which, step in (("last", last), ("best", tested), (str(best), best), ("", tested)):
         name = f"{uninterrupted}@{which}" if which else str(uninterrupted)
         checkpoint = load_checkpoint(name, read_workdir)
-        tested = json.loads((uninterrupted / "results.json").read_text())["step"]
-        assert checkpoint.source == f"{uninterrupted} (step {step or tested})"
+        assert checkpoint.source == f"{uninterrupted} (step {step})"
     cli.main(["checkpoints", str(uninterrupted)])
     assert f"{max(one.score for one in scored):.2f} best" in capsys.readouterr().out
 

@@ -3,7 +3,7 @@
 Three stages, each of which continues where it was interrupted:
 
 1. PubMed only: which records of which files later revisions and deletions leave standing.
-2. Each unit of files becomes a part in the folder `.build` (`corpora.parts`), whatever the order.
+2. Each unit of files becomes a part in the folder `.build` (`build.units`), whatever the order.
 3. Duplicates are found over the hashes of all parts, the first in file order wins, and the parts
    become shards, linked or, where a document is dropped, copied.
 

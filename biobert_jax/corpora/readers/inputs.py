@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class ReaderOptions(NamedTuple):
-    """Which reader, and its options; see `read_pubmed`, `read_jats` and `corpora.plain`."""
+    """Which reader, and its options; see `read_pubmed`, `read_jats` and `corpora.readers.plain`."""
 
     source: str  # one of SOURCES
     text_format: str = ""  # of TEXT_FORMATS; "" for jsonl by the file's name, else sentences
