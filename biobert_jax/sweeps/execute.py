@@ -55,6 +55,8 @@ class Sweep:
           SweepError: a finished run has other settings now, or a record is damaged.
         """
         self.runs, self.workdir = list(runs), workdir
+        # When a command began, and the states before it that it starts again.
+        self.old: tuple[float, set[str]] = (0.0, set())
         self.records = {run.name: self._read(run) for run in self.runs}
 
     def folder(self, name: str) -> Path:
@@ -153,9 +155,14 @@ class Sweep:
 
     def refresh(self, own: Collection[str]) -> None:
         """Reads the records of runs that are not our `own`: other shards may have finished them."""
+        began, again = self.old
         for run in self.runs:
-            if run.name not in own and self.state(run.name) in ("waiting", "running"):
-                self.records[run.name] = self._read(run)
+            if run.name not in own and self.state(run.name) != "done":
+                self.records[run.name] = record = self._read(run)
+                file = self._file(run.name)
+                # Its shard starts it again, as this one does with its own.
+                if record.state in again and file.stat().st_mtime < began:
+                    record.state = "waiting"
 
 
 def run_sweep(
@@ -183,11 +190,13 @@ def run_sweep(
       KeyboardInterrupt: SIGTERM or Ctrl-C; the runs were asked to save.
     """
     again = {"running", "stopped", "skipped"} | ({"failed"} if retry else set())
+    sweep.old = (time.time(), again)
     for run in own:
         if sweep.state(run.name) in again:  # `running`: this command was killed
             sweep.records[run.name].state = "waiting"
             sweep.write(run.name)
     names = {run.name for run in own}
+    sweep.refresh(names)
     running: dict[Any, tuple[SweepRun, float, int]] = {}
     previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -94,9 +94,12 @@ class Ray:
             raise UserError(f"--engine=ray: no cluster ({str(error).splitlines()[0]})") from error
         options = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": _RETRIES}
         self._run = ray.remote(**options)(_run_to_end)
+        self._logs: dict[Any, Path] = {}
 
     def start(self, command: Sequence[str], log: Path) -> Any:
-        return self._run.remote(list(command), str(log.absolute()))
+        handle = self._run.remote(list(command), str(log.absolute()))
+        self._logs[handle] = log.absolute()
+        return handle
 
     def wait(self, handles: Sequence[Any], seconds: float) -> dict[Any, int]:
         ended, _ = self._ray.wait(list(handles), num_returns=1, timeout=seconds)
@@ -106,11 +109,13 @@ class Ray:
         try:
             return self._ray.get(handle)
         except self._ray.exceptions.RayError as error:
-            # Its worker died again and again, or its node is gone.
-            raise UserError(
-                f"--engine=ray: a worker died {_RETRIES + 1} times ({type(error).__name__}); see "
-                "`ray status`, then repeat the command to resume"
-            ) from error
+            # Its worker died again and again, its node is gone, or it could not be started.
+            with open(self._logs[handle], "a", encoding="utf-8") as file:
+                file.write(
+                    f"error: --engine=ray: its task was lost ({type(error).__name__}), after "
+                    f"up to {_RETRIES + 1} tries; see `ray status`, then repeat with --retry\n"
+                )
+            return 1
 
     def stop(self, handles: Sequence[Any]) -> None:
         for handle in handles:

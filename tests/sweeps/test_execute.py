@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 
 import pytest
 
@@ -136,3 +137,28 @@ def test_the_error_is_that_of_the_last_try(tmp_path):
     sweep = Sweep(RUNS[:1], tmp_path)
     assert not run_sweep(sweep, RUNS[:1], commands, Local(), retry=True, poll=0.05)
     assert sweep.records["a"].error == "exit status 9"
+
+
+def test_another_shards_failure_of_before_is_waited_for_with_retry(tmp_path):
+    runs = ordered([SweepRun("first", "c"), SweepRun("then", "c", {"init": "{first}"})])
+    go(tmp_path, Commands(first="fails"), runs)
+    assert {run.name: Sweep(runs, tmp_path).state(run.name) for run in runs} == {
+        "first": "failed", "then": "skipped"
+    }  # fmt: skip
+    sweep = Sweep(runs, tmp_path)
+
+    other = threading.Timer(0.5, lambda: _finish_elsewhere(runs, tmp_path))
+    other.start()
+    assert run_sweep(sweep, runs[1:], Commands(), Local(), retry=True, poll=0.05)
+    other.join()
+    assert times(tmp_path, "then") == 1
+
+
+def _finish_elsewhere(runs, tmp_path):
+    """What another process does with its shard."""
+    folder = tmp_path / "first"
+    folder.mkdir()
+    (folder / "results.json").write_text('{"validation": {"f1": 1.0}}')
+    record = tmp_path / ".sweep" / "first.json"
+    done = json.loads(record.read_text()) | {"state": "done", "error": "", "settings": None}
+    record.write_text(json.dumps(done))
