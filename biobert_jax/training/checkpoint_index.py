@@ -7,7 +7,6 @@ from pathlib import Path
 
 from biobert_jax.errors import CheckpointError
 from biobert_jax.files import read_json
-from biobert_jax.training.saved import FOLDER, finished_steps, read_score
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +87,9 @@ def list_checkpoints(workdir: Path) -> list[Saved]:
     Raises:
       CheckpointError: the metrics of one are damaged.
     """
+    # Here, since it imports Orbax, and the console script lists this module's commands.
+    from biobert_jax.training.saved import FOLDER, finished_steps, read_score
+
     path = workdir.expanduser().absolute() / FOLDER
     if not path.is_dir():
         return []

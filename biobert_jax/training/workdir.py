@@ -44,12 +44,17 @@ rounding. `compute.dropout` is none: other generators draw other masks."""
 _LOGS = (".log", ".out", ".err")
 
 
-def prepare(workdir: Path, config: ml_collections.ConfigDict) -> None:
+def prepare(workdir: Path, config: ml_collections.ConfigDict, finished: bool = False) -> None:
     """Creates a run's folder, or checks that it is this config's and notes that it is resumed.
 
     Process 0 creates it; the others wait for it for `distributed.connect_timeout` seconds. What the
     run resumes with, settings of `MAY_CHANGE` and versions, is logged and written to
     environment.json, which keeps earlier starts under `earlier`.
+
+    Args:
+      workdir: the run's folder.
+      config: the run's config.
+      finished: whether the run is only compared with its config; nothing is written.
 
     Raises:
       TrainingError: the folder belongs to another config (names what differs), to another process
@@ -63,6 +68,9 @@ def prepare(workdir: Path, config: ml_collections.ConfigDict) -> None:
         )
     path = workdir / "config.json"
     ours = json.loads(config.to_json_best_effort())
+    if finished:
+        _compare(path, ours)
+        return
     if jax.process_index() != 0:
         _wait_for(path, config.get("distributed", {}).get("connect_timeout", 300))
         _compare(path, ours)

@@ -67,7 +67,7 @@ def assert_same_training(workdir, reference) -> None:
 def test_the_same_losses_and_evaluation(start, uninterrupted, tmp_path, train_on, mesh):
     train_on(start, tmp_path / "run", mesh_flags(mesh))
     assert_same_training(tmp_path / "run", uninterrupted)
-    [started] = json.loads((tmp_path / "run" / "environment.json").read_text())
+    started = json.loads((tmp_path / "run" / "environment.json").read_text())
     assert (started["devices"]["count"], started["processes"]) in ((8, 1), (8, 2))
 
 
@@ -78,7 +78,7 @@ def test_a_run_goes_on_with_other_devices(start, run, uninterrupted, tmp_path):
     (tmp_path / "run" / "results.json").unlink()
     run(tmp_path / "run", mesh_flags((-1, 1, 1)))
     assert_same_training(tmp_path / "run", uninterrupted)
-    _, second = json.loads((tmp_path / "run" / "environment.json").read_text())
+    second = json.loads((tmp_path / "run" / "environment.json").read_text())
     assert second["changed"]["mesh.fsdp"] == [4, 1]
 
 

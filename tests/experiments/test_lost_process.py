@@ -10,6 +10,8 @@ import pytest
 from biobert_jax.cluster.watchdog import LOST_STATUS
 from tests.support.processes import free_port
 
+pytestmark = pytest.mark.processes
+
 LOST = 10
 """Seconds. Longer than a busy machine keeps a thread waiting."""
 SLACK = 60
@@ -18,8 +20,6 @@ SLACK = 60
 AT_STEP_11 = """
 import os, signal, time
 from biobert_jax.training import metrics
-
-pytestmark = pytest.mark.processes
 seen, add = 0, metrics.Interval.add
 def counted(self, values):
     global seen

@@ -77,15 +77,15 @@ def test_bioasq_starts_where_squad_ended(run_qa, squad, tmp_path, caplog, capsys
 
 def test_seeds_as_trials_without_a_test_split(run_qa, tmp_path, capsys, monkeypatch):
     """SQuAD's own has none."""
-    from biobert_jax.datasets import qa
+    from biobert_jax.tasks.qa import prepare
 
     def without_test(**settings):
         splits = load_splits(**settings)
         splits.questions["test"] = []
         return splits
 
-    load_splits = qa.load_splits
-    monkeypatch.setattr(qa, "load_splits", without_test)
+    load_splits = prepare.load_splits
+    monkeypatch.setattr(prepare, "load_splits", without_test)
     results = run_qa(tmp_path, "squad", "span", **{"trials.seeds": (0, 1)})
     assert "trials" in capsys.readouterr().out
     values = [trial["validation"]["f1"] for trial in results["trials"]]

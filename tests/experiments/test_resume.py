@@ -7,6 +7,8 @@ import pytest
 
 from tests.support.randomness import random_step
 
+pytestmark = pytest.mark.processes
+
 KILL_DURING_SAVE = """
 import os, signal
 from orbax.checkpoint import CheckpointManager
@@ -24,8 +26,6 @@ CheckpointManager.save = killed
 LIMIT_FILES_AT_SAVE = """
 import resource
 from orbax.checkpoint import CheckpointManager
-
-pytestmark = pytest.mark.processes
 saves, save = 0, CheckpointManager.save
 def limited(self, *args, **kwargs):
     global saves

@@ -206,7 +206,7 @@ def test_annotate_reads_standard_input_and_json(model, tmp_path, monkeypatch):
     [
         ("a.txt", b"fine\n\xff\n", r"a.txt:2: byte 1 of the line (0xff)"),
         ("a.jsonl", b'{"text": "fine"}\n{"txt": 1}\n', r"a.jsonl:2: found"),
-        ("a.jsonl", b"no\n", "a.jsonl:1: found 'no'; expected a JSON object"),
+        ("a.jsonl", b"no\n", "a.jsonl:1: found 'no'; expected one JSON object"),
     ],
 )
 def test_bad_texts_are_told_by_file_and_line(model, tmp_path, capsys, name, content, found):

@@ -51,7 +51,7 @@ def cross_validate(
         its_config = of_fold(config, fold)
         file = folder / "results.json"
         if file.is_file():
-            workdirs.prepare(folder, its_config)
+            workdirs.prepare(folder, its_config, finished=True)
             said = read_results(folder)
             results = {name: value for name, value in said.items() if name not in HEAD}
             logger.info("fold %d of %d: done before", fold, len(folds))
