@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
@@ -228,7 +227,8 @@ class PretrainingTask:
         self.predictions: dict[str, Per] = dict.fromkeys(scores, "sequence")
         rng = np.random.default_rng(EVALUATION_SEED)
         self._validation, self._corpora = [], {}
-        for name, part, trained in itertools.zip_longest(names, held_out, training):
+        labels = names or [""] * len(held_out)
+        for name, part, trained in zip(labels, held_out, training, strict=False):
             # Of a single held-out document no other can be drawn from: then from the training ones.
             others = part if len(part.documents) > 1 else trained
             begin = len(self._validation)
