@@ -21,7 +21,7 @@ NASTY = "<script>alert(1)</script>$x$_&\\input{x}|"
 
 @pytest.fixture
 def experiment(make, tmp_path):
-    """BERT, a pre-training run that goes on with it, its checkpoints and subsets, fine-tuned."""
+    """BERT, a pre-training run that continues it, its checkpoints and subsets, fine-tuned."""
     for seed in (1, 2):
         for dataset in ("ncbi_disease", "s800"):
             path = tmp_path / "ft" / f"{dataset}-{seed}"

@@ -1,4 +1,4 @@
-"""Finding runs, and what is said of folders that are none."""
+"""Finding runs, and the messages about folders that hold none."""
 
 import json
 
