@@ -72,6 +72,7 @@ def score_ner(model: Trained, data: Path, split: str, rename: Mapping[str, str])
     file = read_folder(data)[split] if data.is_dir() else read_conll(data)
     known = {tag_type(label) for label in labels if label != "O"}
     found = {tag_type(tag) for sentence in file.sentences for tag in sentence.tags if tag != "O"}
+    _check_used(rename, found, data)
     names = dict(rename)
     if not names and len(known) == len(found) == 1 and known != found:
         names = dict(zip(found, known, strict=True))
@@ -93,6 +94,15 @@ def score_ner(model: Trained, data: Path, split: str, rename: Mapping[str, str])
         card = ner.NerCard(**_base(card))
     head = TokenClassifier(model.architecture, model.compute, num_labels=len(labels))
     return ner.NerTask({"test": sentences}, labels, model.tokenizer, head, card.windows, card)
+
+
+def _check_used(rename: Mapping[str, str], found: set[str], data: Path) -> None:
+    """Raises DataError for a name to be renamed that the data do not have: a slip of the pen."""
+    if unused := sorted(set(rename) - found):
+        raise DataError(
+            f"{at(data)}: --map names {', '.join(unused)}, which the data do not have; found "
+            f"{', '.join(sorted(found))}"
+        )
 
 
 def _renamed(sentence: Sentence, names: Mapping[str, str]) -> Sentence:
@@ -127,6 +137,7 @@ def score_relation(model: Trained, data: Path, split: str, rename: Mapping[str, 
             raise DataError(f"{at(data)}: has no {split} file; found {', '.join(files)}")
         data = files[name]
     examples = read_relations(data, marking)
+    _check_used(rename, {example.label for example in examples}, data)
     examples = [e._replace(label=rename.get(e.label, e.label)) for e in examples]
     strange = sorted({example.label for example in examples} - set(labels))
     if strange:

@@ -97,6 +97,7 @@ def test_questions(tmp_path):
         (["--data", "{data}/none.tsv"], "none.tsv"),
         (["--data", "{data}/strange.tsv"], "Gene, Protein"),
         (["--data", "{data}/test.tsv", "--map", "Disease"], "--map Disease"),
+        (["--data", "{data}/test.tsv", "--map", "Diseas=Disease"], "--map names Diseas"),
         (["--data", "{data}/test.tsv", "--output", "{data}"], "--output"),
         (["--data", "{data}/test.tsv", "--task", "relation"], "'ner'"),
         (["--data", "{data}/strange.tsv", "--map", "Gene=Disease"], "Protein"),
