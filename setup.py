@@ -75,7 +75,9 @@ setup(
         "torch": ["torch>=2.6"],  # reading pytorch_model.bin; older ones load it less safely
         "ray": ["ray>=2.50"],
         "report": ["matplotlib>=3.10"],  # figures of biobert report
+        "export": ["flatbuffers>=24.3.25"],  # jax.export reads and writes its files with it
         "dev": [
+            "flatbuffers>=24.3.25",
             "hypothesis>=6.120",
             "matplotlib>=3.10",
             "pyright[nodejs]>=1.1.400",

@@ -17,8 +17,9 @@ from biobert_jax.corpora import commands as corpora
 from biobert_jax.errors import DEBUG, PrintableFormatter, printable, report_errors
 from biobert_jax.inference import commands as inference
 from biobert_jax.inference import convert as conversion
+from biobert_jax.inference import export as exporting
 from biobert_jax.launcher import commands as launcher
-from biobert_jax.launcher import evaluate
+from biobert_jax.launcher import evaluate, publish
 from biobert_jax.reports import commands as reports
 from biobert_jax.training import checkpoint_index as checkpoints
 
@@ -159,28 +160,6 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def convert(args: argparse.Namespace) -> None:
-    """Writes the model in another form, with a card of what it was made of."""
-    from pathlib import Path
-
-    from biobert_jax.reports.model_card import Model, write_model_card
-
-    checkpoint = conversion.convert(args)
-    source = Path(checkpoints.split_name(args.source)[0])
-    model = Model(
-        source=checkpoint.source,
-        architecture={
-            "model_type": checkpoint.config.model_type,
-            **checkpoint.config.to_dict(),
-        },
-        vocabulary_size=len(checkpoint.vocabulary),
-        lowercase=checkpoint.lowercase,
-        parts=list(checkpoint.params),
-        labels=checkpoint.labels,
-    )
-    write_model_card(Path(args.to), source if (source / "config.json").is_file() else None, model)
-
-
 # A line for each command.
 COMMANDS = (
     Command("train", "trains and scores a model", launcher.declare_train, launcher.train),
@@ -199,7 +178,16 @@ COMMANDS = (
     Command("profile", "shows where a step's time goes", profile.declare, profile.run),
     Command("evaluate", "scores a model on any file", evaluate.declare, evaluate.run),
     Command("embed", "writes vectors of texts", inference.declare_embed, inference.embed),
-    Command("convert", "writes a model in another form", conversion.declare_convert, convert),
+    Command(
+        "convert", "writes a model in another form", conversion.declare_convert, publish.convert
+    ),
+    Command(
+        "export",
+        "writes a model as a program of its own",
+        exporting.declare_export,
+        exporting.export,
+    ),
+    Command("push", "writes a folder for the hub", publish.declare_push, publish.push),
     Command("results", "collects runs into a table", reports.declare_results, reports.results),
     Command("compare", "tells systems apart from chance", reports.declare_compare, reports.compare),
     Command(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def declare_convert(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--from", dest="source", required=True, metavar="PATH", help=MODEL_HELP)
+    declare_source(parser)
     parser.add_argument("--to", required=True, metavar="DIR", help="a new folder")
     parser.add_argument("--format", choices=("huggingface", "workdir"), default="huggingface")
     parser.add_argument(
@@ -23,6 +23,11 @@ def declare_convert(parser: argparse.ArgumentParser) -> None:
         help="another vocab.txt: pieces that both have keep their embeddings, new ones get the "
         "mean of their old pieces'",
     )
+
+
+def declare_source(parser: argparse.ArgumentParser) -> None:
+    """Adds what names the model that is written in another form."""
+    parser.add_argument("--from", dest="source", required=True, metavar="PATH", help=MODEL_HELP)
     parser.add_argument(
         "--head",
         choices=("ner", "classification"),
@@ -37,16 +42,29 @@ def declare_convert(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def read_source(args: argparse.Namespace) -> "Checkpoint":
+    """Reads the model that `declare_source`'s arguments name."""
+    labels = args.labels.split(",") if args.labels else None
+    if labels and not args.head:
+        raise UserError(f"--labels {args.labels}: expected --head, too, to say of which head")
+    return load(args.source, args.head, labels)
+
+
+FIRST_PIECES = (
+    "only the first piece of each word was trained: take its label for the word. In transformers "
+    'that is pipeline("token-classification", ..., aggregation_strategy="first"); "simple" gives '
+    "pieces of words"
+)
+
+
 def convert(args: argparse.Namespace) -> "Checkpoint":
-    """Writes the model in another form, and returns it."""
+    """Writes the model in another form, compares what was written, and returns the model."""
+    from biobert_jax.inference.parity import check_with_transformers, check_written
     from biobert_jax.interop.huggingface import write_huggingface
     from biobert_jax.interop.workdir import write_workdir
 
     check_output(args.to, [args.source], args.source, folder=True)
-    labels = args.labels.split(",") if args.labels else None
-    if labels and not args.head:
-        raise UserError(f"--labels {args.labels}: expected --head, too, to say of which head")
-    checkpoint = load(args.source, args.head, labels)
+    checkpoint = read_source(args)
     if args.vocab:
         from biobert_jax.interop.vocabulary_transfer import change_vocabulary
         from biobert_jax.text.wordpiece import load_vocabulary
@@ -63,6 +81,11 @@ def convert(args: argparse.Namespace) -> "Checkpoint":
             checkpoint.lowercase,
             checkpoint.labels,
         )
+    check_written(checkpoint, load(args.to), args.to)
+    if args.format == "huggingface":
+        check_with_transformers(checkpoint, Path(args.to))
+        if {"classifier", "pooler"} & checkpoint.params.keys() == {"classifier"}:
+            logging.getLogger("biobert_jax").info("%s", FIRST_PIECES)
     logging.getLogger("biobert_jax").info(
         "%s: %s, from %s", args.to, ", ".join(checkpoint.params), checkpoint.source
     )

@@ -59,7 +59,7 @@ def write_model_card(folder: Path, workdir: Path | None, model: Model | None = N
     Raises:
       WriteError: it cannot be written.
     """
-    write_text(folder / FILE, model_card(_run(workdir) if workdir else None, model))
+    write_text(folder / FILE, model_card(run_of(workdir) if workdir else None, model))
 
 
 def model_card(run: Run | None, model: Model | None = None) -> str:
@@ -197,7 +197,7 @@ def _environment_rows(folder: Path) -> list[tuple[str, Any]]:
     return [*rows, ("commit", said.get("commit") or UNKNOWN)]
 
 
-def _run(workdir: Path) -> Run | None:
+def run_of(workdir: Path) -> Run | None:
     """A run as far as its files can be read; a card is made of an unfinished one, too."""
     said = []
     for name in (CONFIG, RESULTS):
