@@ -103,7 +103,7 @@ def defaults() -> ml_collections.ConfigDict:
 
     # A trace of some steps in the workdir, for TensorBoard, Perfetto and `biobert profile`.
     config.profile = ml_collections.ConfigDict()
-    config.profile.start = 10
+    config.profile.start = 10  # or the second step after a resume, where that is later
     config.profile.steps = 0  # 0: none
 
     # Several processes; seconds. docs/clusters.md says what each is for.
@@ -142,5 +142,5 @@ def shrink(config: ml_collections.ConfigDict) -> None:
 
 def attention_dropout(config: ml_collections.ConfigDict) -> float:
     """The dropout of attention probabilities: `model.attention_dropout`, or `model.dropout`."""
-    own = config.model.get("attention_dropout", -1.0)
-    return config.model.dropout if own < 0 else own
+    rate = config.model.get("attention_dropout", -1.0)
+    return config.model.dropout if rate < 0 else rate

@@ -4,11 +4,11 @@ from typing import Any
 
 import ml_collections
 
+from biobert_jax.configuration.card_defaults import NER_WINDOWS
 from biobert_jax.configuration.defaults import defaults, shrink
 from biobert_jax.configuration.schema import Schema, one_of, switch, text, whole
 from biobert_jax.configuration.settings import own_data_has_a_path, windows_fit
-
-SPECIALS = 2  # [CLS] and [SEP]
+from biobert_jax.text.tokenizer import SPECIALS
 
 
 def windows_overlap(config: Any) -> str | None:
@@ -74,10 +74,7 @@ def ner(dataset: str, variant: str) -> ml_collections.ConfigDict:
     config.batch.row_length = 128
     config.batch.max_sequences = 16
 
-    config.windows = ml_collections.ConfigDict()
-    config.windows.max_length = 128  # pieces of a sequence, [CLS] and [SEP] included
-    config.windows.overlap = 32  # pieces that windows of a long sentence share
-    config.windows.truncate = False  # cut long sentences instead, as run_ner.py does
+    config.windows = ml_collections.ConfigDict(NER_WINDOWS)
 
     # The grid that the paper searches.
     config.search_space = (

@@ -4,20 +4,20 @@ from typing import Any
 
 import ml_collections
 
+from biobert_jax.configuration.card_defaults import QA_DECODING, QA_WINDOWS
 from biobert_jax.configuration.defaults import defaults, shrink
 from biobert_jax.configuration.schema import Schema, number, one_of, text, whole
 from biobert_jax.configuration.settings import own_data_has_a_path, windows_fit
-
-SPECIALS = 3  # [CLS] and two [SEP]
+from biobert_jax.text.tokenizer import PAIR_SPECIALS
 
 
 def windows_meet(config: Any) -> str | None:
     windows = config.windows
-    room = windows.max_length - windows.max_question - SPECIALS
+    room = windows.max_length - windows.max_question - PAIR_SPECIALS
     if windows.stride > room:
         return (
             f"config.windows.stride is {windows.stride}; expected 1 to max_length - max_question "
-            f"- {SPECIALS} = {room}, or pieces between two windows would go unread"
+            f"- {PAIR_SPECIALS} = {room}, or pieces between two windows would go unread"
         )
     return None
 
@@ -33,7 +33,7 @@ SCHEMA = Schema(
         "dataset.validation_share": number(0, below=1, note="of the training questions"),
         "dataset.split_seed": whole(),
         "dataset.limit": whole(0, note="pairs of question and passage per split; 0: all"),
-        "windows.max_length": whole(SPECIALS + 2, note="pieces"),
+        "windows.max_length": whole(PAIR_SPECIALS + 2, note="pieces"),
         "windows.stride": whole(1, note="pieces"),
         "windows.max_question": whole(1, note="pieces"),
         "decoding.n_best": whole(1),
@@ -65,16 +65,9 @@ def qa(dataset: str, kind: str, variant: str) -> ml_collections.ConfigDict:
     config.dataset.split_seed = 0
     config.dataset.limit = 0  # pairs of question and passage per split; 0: all
 
-    config.windows = ml_collections.ConfigDict()
-    config.windows.max_length = 384  # pieces of a sequence, [CLS] and two [SEP] included
-    config.windows.stride = 128  # from the start of a window to that of the next
-    config.windows.max_question = 64
+    config.windows = ml_collections.ConfigDict(QA_WINDOWS)
 
-    config.decoding = ml_collections.ConfigDict()
-    config.decoding.n_best = 20
-    config.decoding.max_answer = 30  # pieces
-    config.decoding.top = 5  # answers to a factoid question
-    config.decoding.threshold = 0.1  # list questions: where validation has not found a better one
+    config.decoding = ml_collections.ConfigDict(QA_DECODING)
 
     config.batch.row_length = 384
     config.batch.max_sequences = 12

@@ -2,9 +2,11 @@
 
 import ml_collections
 
+from biobert_jax.configuration.card_defaults import RELATION_WINDOWS
 from biobert_jax.configuration.defaults import defaults, shrink
 from biobert_jax.configuration.schema import Schema, Setting, one_of, several, switch, text, whole
 from biobert_jax.configuration.settings import own_data_has_a_path, windows_fit
+from biobert_jax.text.tokenizer import SPECIALS
 
 SCHEMA = Schema(
     {
@@ -20,7 +22,7 @@ SCHEMA = Schema(
         "dataset.repeated": one_of("keep", "drop"),
         "dataset.limit": whole(0, note="sentences per split; 0: all"),
         "dataset.train_limit": whole(0, note="of the training split alone; 0: all"),
-        "windows.max_length": whole(3, note="pieces"),
+        "windows.max_length": whole(SPECIALS + 1, note="pieces"),
         "windows.around_marks": switch(),
     },
     rules=(
@@ -52,9 +54,7 @@ def relation(dataset: str, variant: str) -> ml_collections.ConfigDict:
     config.dataset.limit = 0  # sentences per split; 0: all
     config.dataset.train_limit = 0  # of the training split alone, drawn at random; 0: all
 
-    config.windows = ml_collections.ConfigDict()
-    config.windows.max_length = 128  # pieces of a sequence, [CLS] and [SEP] included
-    config.windows.around_marks = True  # else long sentences lose their end, as in run_re.py
+    config.windows = ml_collections.ConfigDict(RELATION_WINDOWS)
 
     config.batch.row_length = 128
     config.batch.max_sequences = 16

@@ -22,6 +22,8 @@ from biobert_jax.configuration.schema import (
 )
 
 AXES = ("data", "fsdp", "tensor")
+"""Of the mesh: `data` replicates parameters, `fsdp` shards them and gathers them layer by layer,
+`tensor` shards the computation within a layer, too."""
 
 
 def _is_rule(value: Any) -> bool:
@@ -189,11 +191,11 @@ def best_needs_evaluations(config: Any) -> str | None:
 
 def trials_share_a_program(config: Any) -> str | None:
     """What several runs in one program cannot have; see training/several/stacked.py."""
-    asked = config.trials
-    if not (asked.folds or asked.seeds or asked.learning_rates):
-        if asked.at_once:
+    trials = config.trials
+    if not (trials.folds or trials.seeds or trials.learning_rates):
+        if trials.at_once:
             return (
-                f"config.trials.at_once is {asked.at_once}, and no trials are asked for; set "
+                f"config.trials.at_once is {trials.at_once}, and the config names no trials; set "
                 "trials.seeds, trials.learning_rates or trials.folds"
             )
         return None

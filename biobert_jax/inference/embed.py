@@ -13,11 +13,11 @@ from biobert_jax.interop.checkpoint import Checkpoint
 from biobert_jax.models.config import Compute
 from biobert_jax.models.encoders import make_encoder
 from biobert_jax.text.casing import warn_of_capitals
+from biobert_jax.text.tokenizer import SPECIALS
 
 logger = logging.getLogger(__name__)
 
 POOLINGS = ("none", "cls", "mean")
-SPECIALS = 2  # [CLS] and [SEP]
 
 
 class Embeddings(NamedTuple):

@@ -49,11 +49,11 @@ def launch(task: str) -> NoReturn:
 
 def check_task(config: Any, task: str) -> None:
     """Raises TrainingError where a config is not of this task."""
-    asked = config.get("task")
-    if asked != task:
-        instead = registry.find(asked).command  # or an error that says which tasks there are
+    found = config.get("task")
+    if found != task:
+        instead = registry.find(found).command  # or an error that says which tasks there are
         raise TrainingError(
-            f"config.task is {asked!r}, and this command is for {task!r}. Give a config of "
+            f"config.task is {found!r}, and this command is for {task!r}. Give a config of "
             f"configs/{registry.find(task).command}/, or use experiments.{instead} (biobert train "
             f"{instead})"
         )

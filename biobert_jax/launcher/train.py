@@ -8,19 +8,19 @@ from typing import Any
 import jax
 
 from biobert_jax.errors import TrainingError
+from biobert_jax.files import write_json
 from biobert_jax.launcher import start
 from biobert_jax.launcher.checks import check_devices, check_settings
 from biobert_jax.reports.model_card import write_model_card
 from biobert_jax.tasks import registry
 from biobert_jax.tasks.preparation import Prepared
 from biobert_jax.training.run import train_and_evaluate
-from biobert_jax.training.several import stacked as trials
 from biobert_jax.training.several.folds import cross_validate, of_fold, summarise
 from biobert_jax.training.several.grid import grid, wanted
-from biobert_jax.training.workdir import write_json
+from biobert_jax.training.several.stacked import Trial, train_trials
 
 Results = dict[str, Any]
-OWN = "own"  # the `dataset.name` of configs/*/own.py
+OWN_DATA = "own"  # the `dataset.name` of configs/*/own.py
 
 
 def run(config: Any, workdir: Path) -> Results | None:
@@ -51,7 +51,7 @@ def train(config: Any, workdir: Path) -> Results | None:
     entry = registry.find(config.task)
     folds = registry.resolve(entry.folds)(config) if entry.folds else ()
     if wanted(config):
-        results = _train_together(config, workdir, folds)
+        results = _train_stacked(config, workdir, folds)
     elif folds:
         results = cross_validate(config, workdir, folds, _train_fold)
     else:
@@ -77,36 +77,40 @@ def _train_fold(config: Any, workdir: Path) -> Results | None:
     return results
 
 
-def _train_together(config: Any, workdir: Path, folds: Sequence[int]) -> Results | None:
+def _train_stacked(config: Any, workdir: Path, folds: Sequence[int]) -> Results | None:
     if bool(folds) != config.trials.folds:
         raise TrainingError(
             f"config.trials.folds is {config.trials.folds} and the dataset has "
             f"{f'{len(folds)} folds' if folds else 'no folds'} to run; "
             + ("set it, or name one in config.dataset.fold" if folds else "leave it out")
         )
-    asked = grid(config, folds)
+    combinations = grid(config, folds)
     prepared: dict[int | None, Prepared] = {
         fold: prepare(of_fold(config, fold)) for fold in folds
     } or {None: prepare(config)}
-    together = [
-        trials.Trial(name, one, prepared[fold].task, prepared[fold].initial_params)
-        for name, fold, one in asked
+    trials = [
+        Trial(name, one, prepared[fold].task, prepared[fold].initial_params)
+        for name, fold, one in combinations
     ]
-    done = trials.train_trials(config, together, workdir)
+    done = train_trials(config, trials, workdir)
     if done is None:
         return None
     # Each fold once is cross-validation: results are those of running folds one by one.
-    kind = "folds" if folds and len(asked) == len(folds) else "trials"
-    said = []
-    for (name, fold, one), results in zip(asked, done, strict=True):
+    kind = "folds" if folds and len(combinations) == len(folds) else "trials"
+    entries = []
+    for (name, fold, one), results in zip(combinations, done, strict=True):
         results = prepared[fold].complete(results)
         write_results(one, workdir / name, results)
         entry = {} if fold is None else {"fold": fold}
         if kind == "trials":
             entry |= {"trial": name, "seed": one.seed}
             entry |= {"learning_rate": one.optimizer.learning_rate}
-        said.append(entry | results)
-    return {**_together(said), kind: said} if kind == "folds" else summarise_trials(said)
+        entries.append(entry | results)
+    return (
+        {**means_and_spread(entries), "folds": entries}
+        if kind == "folds"
+        else (summarise_trials(entries))
+    )
 
 
 def summarise_trials(trials: Sequence[Results]) -> Results:
@@ -126,20 +130,21 @@ def summarise_trials(trials: Sequence[Results]) -> Results:
     rates = list(dict.fromkeys(one["learning_rate"] for one in trials))
     settings = []
     for rate in rates:
-        own = [one for one in trials if one["learning_rate"] == rate]
-        settings.append({"learning_rate": rate, "trials": len(own)} | _together(own, every=True))
-    top = _together(trials) if len(rates) == 1 else {}
+        same = [one for one in trials if one["learning_rate"] == rate]
+        scores = means_and_spread(same, every_split=True)
+        settings.append({"learning_rate": rate, "trials": len(same)} | scores)
+    top = means_and_spread(trials) if len(rates) == 1 else {}
     return {**top, "settings": settings, "trials": list(trials)}
 
 
-def _together(runs: Sequence[Results], every: bool = False) -> Results:
-    """Means of each split that all runs have; the spread of the last split, or of `every` one."""
+def means_and_spread(runs: Sequence[Results], every_split: bool = False) -> Results:
+    """Means of each split that all runs have, and the `spread` of the last split or of each."""
     means, spreads = {}, {}
     for split in ("validation", "test"):
         if all(split in results for results in runs):
             means[split], spreads[split] = summarise([results[split] for results in runs])
     last = next(reversed(spreads.values()), {})
-    return {**means, "spread": spreads if every else last}
+    return {**means, "spread": spreads if every_split else last}
 
 
 def write_results(config: Any, workdir: Path, results: Results | None) -> Results | None:
@@ -158,7 +163,7 @@ def _head(config: Any) -> Results:
     dataset = config.dataset
     path = dataset.get("path", "")
     # A set of one's own is named after its folder.
-    name = Path(path).resolve().name if dataset.name == OWN and path else dataset.name
+    name = Path(path).resolve().name if dataset.name == OWN_DATA and path else dataset.name
     head = {"task": config.task, "dataset": name, "seed": list(config.trials.seeds) or config.seed}
     if path:
         head["path"] = path

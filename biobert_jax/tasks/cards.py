@@ -45,12 +45,12 @@ class Card:
 
     def to_dict(self) -> dict[str, Any]:
         """The card as JSON; `read` is the way back."""
-        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        own["architecture"] = {
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        values["architecture"] = {
             "model_type": self.architecture.model_type,
             **self.architecture.to_dict(),
         }
-        return {"version": VERSION} | {name: _encode(value) for name, value in own.items()}
+        return {"version": VERSION} | {name: _encode(value) for name, value in values.items()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from biobert_jax.configuration.card_defaults import NER_WINDOWS
 from biobert_jax.datasets.conll import Sentence, label_set, to_bio, to_bioes
 from biobert_jax.datasets.ner import load_splits
 from biobert_jax.datasets.spans import Span, spans_of_tags
@@ -20,13 +21,12 @@ from biobert_jax.tasks.preparation import Prepared, Starter
 from biobert_jax.tasks.protocol import Per
 from biobert_jax.tasks.windows import owners, window_starts
 from biobert_jax.text.casing import warn_of_capitals
-from biobert_jax.text.tokenizer import Encoding, Tokenizer
+from biobert_jax.text.tokenizer import SPECIALS, Encoding, Tokenizer
 from biobert_jax.text.word_joining import joining_characters
 
 logger = logging.getLogger(__name__)
 
 TOKEN_TYPE = 0
-SPECIALS = 2  # [CLS] and [SEP]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Windowing:
       truncate: cut such sentences instead, as run_ner.py does; the lost words score as O.
     """
 
-    max_length: int = 128
-    overlap: int = 32
-    truncate: bool = False
+    max_length: int = NER_WINDOWS["max_length"]
+    overlap: int = NER_WINDOWS["overlap"]
+    truncate: bool = NER_WINDOWS["truncate"]
 
     def __post_init__(self):
         if self.max_length <= SPECIALS or not 0 <= self.overlap < self.max_length - SPECIALS:
@@ -193,7 +193,7 @@ def featurize_encodings(
 def words_from_windows(
     featurized: Featurized, values: Sequence[np.ndarray], fill: Any
 ) -> list[np.ndarray]:
-    """Gathers what each window said at first pieces into one array a sentence.
+    """Gathers what was predicted at first pieces, window by window, into one array per sentence.
 
     Args:
       featurized: what `featurize` returned.

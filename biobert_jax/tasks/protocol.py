@@ -87,7 +87,7 @@ class Task(Protocol):
 
         Args:
           split: as in `examples`.
-          predictions: for each of the split's examples, in order, what `predict` said about it.
+          predictions: for each of the split's examples, in order, what `predict` returned for it.
           directory: where prediction files go.
 
         Returns:

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from biobert_jax.configuration.card_defaults import RELATION_WINDOWS
 from biobert_jax.datasets.relation import RelationSet, fold_numbers, load_relations
 from biobert_jax.datasets.relation_files import RelationExample
 from biobert_jax.evaluation import relation as evaluation
@@ -19,12 +20,11 @@ from biobert_jax.tasks.preparation import Prepared, Starter
 from biobert_jax.tasks.protocol import Per
 from biobert_jax.text.casing import warn_of_capitals
 from biobert_jax.text.entity_marking import Span, kind_of_mark
-from biobert_jax.text.tokenizer import Tokenizer
+from biobert_jax.text.tokenizer import SPECIALS, Tokenizer
 
 logger = logging.getLogger(__name__)
 
 MAX_KINDS = 50  # more are names rather than types
-SPECIALS = 2  # [CLS] and [SEP]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Windowing:
       around_marks: what is nearest to the marks; else its beginning, as run_re.py does.
     """
 
-    max_length: int = 128
-    around_marks: bool = True
+    max_length: int = RELATION_WINDOWS["max_length"]
+    around_marks: bool = RELATION_WINDOWS["around_marks"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -91,7 +91,7 @@ def score_ner(model: Trained, data: Path, split: str, rename: Mapping[str, str])
     sentences = [_renamed(sentence, names) for sentence in file.sentences]
     card = model.card
     if not isinstance(card, ner.NerCard):
-        card = ner.NerCard(**_base(card))
+        card = ner.NerCard(**_common_fields(card))
     head = TokenClassifier(model.architecture, model.compute, num_labels=len(labels))
     return ner.NerTask({"test": sentences}, labels, model.tokenizer, head, card.windows, card)
 
@@ -149,7 +149,7 @@ def score_relation(model: Trained, data: Path, split: str, rename: Mapping[str, 
     chosen = relation_sets.RelationSet({"test": examples}, labels, scored, {}, {})
     windows = card.windows if card is not None else relation.Windowing()
     head = SequenceClassifier(model.architecture, model.compute, num_labels=len(labels))
-    card = card or relation.RelationCard(**_base(model.card))
+    card = card or relation.RelationCard(**_common_fields(model.card))
     return relation.RelationTask(chosen, model.tokenizer, head, windows, card)
 
 
@@ -171,16 +171,16 @@ def score_qa(model: Trained, data: Path, split: str, rename: Mapping[str, str]) 
             f"{at(data)}: expected a file of questions"
             + (", and no --map: answers have no types" if rename else ", not a folder")
         )
-    card = model.card if isinstance(model.card, QaCard) else QaCard(**_base(model.card))
+    card = model.card if isinstance(model.card, QaCard) else QaCard(**_common_fields(model.card))
     if card.kind == "span":
         splits = QaSplits({"test": read_squad(data)})
     else:
-        asked = [question for question in read_official(data) if question.type == card.kind]
-        if not asked:
+        questions = [question for question in read_official(data) if question.type == card.kind]
+        if not questions:
             raise DataError(f"{at(data)}: has no {card.kind} question, which the model answers")
         name = data.name.removesuffix(".json").removesuffix("_golden")
-        gold: dict[str, dict[str, Gold]] = {"test": {name: gold_of(asked, card.kind)}}
-        splits = QaSplits({"test": to_passages(asked, training=False).questions}, gold)
+        gold: dict[str, dict[str, Gold]] = {"test": {name: gold_of(questions, card.kind)}}
+        splits = QaSplits({"test": to_passages(questions, training=False).questions}, gold)
     arguments = (splits, model.tokenizer)
     if card.kind == "yesno":
         head = SequenceClassifier(model.architecture, model.compute, num_labels=len(LABELS))
@@ -189,8 +189,6 @@ def score_qa(model: Trained, data: Path, split: str, rename: Mapping[str, str]) 
     return QaTask(splits, card.kind, model.tokenizer, head, card.windows, card.decoding, card)
 
 
-def _base(card: Card) -> dict:
+def _common_fields(card: Card) -> dict:
     """The fields that every card has."""
-    return {field.name: getattr(card, field.name) for field in dataclasses.fields(Card)} | {
-        "task": card.task
-    }
+    return {field.name: getattr(card, field.name) for field in dataclasses.fields(Card)}

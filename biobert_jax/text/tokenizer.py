@@ -5,6 +5,12 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+SPECIALS = 2
+"""Special tokens of a sequence of one text: [CLS] text [SEP]."""
+
+PAIR_SPECIALS = 3
+"""Special tokens of a sequence of two texts: [CLS] first [SEP] second [SEP]."""
+
 
 class Encoding(NamedTuple):
     """Pieces of one text or of one list of words, without [CLS] and [SEP]; int32 arrays.

@@ -9,10 +9,10 @@ import numpy as np
 from jax.sharding import Mesh
 
 from biobert_jax.cluster import job
+from biobert_jax.files import writing
 from biobert_jax.input.loader import PackedBatches, evaluation_order, iterate, round_up
 from biobert_jax.input.packing import take_apart
 from biobert_jax.tasks.protocol import Task
-from biobert_jax.training import workdir as workdirs
 from biobert_jax.training.data import loader_options, make_packing
 from biobert_jax.training.sharding import replicated, row_shards, to_devices
 from biobert_jax.training.step import make_predict_step
@@ -33,7 +33,7 @@ class Evaluator:
         """Returns the task's scores; with a workdir, writes its predictions there."""
         directory = workdir / "predictions" if workdir and jax.process_index() == 0 else None
         predictions = self.predictions(params, split)
-        with workdirs.writing(directory or Path(split)):
+        with writing(directory or Path(split)):
             return self._task.evaluate(split, predictions, directory)
 
     def predictions(self, params: Any, split: str) -> list[dict[str, np.ndarray]]:
@@ -52,9 +52,9 @@ class Evaluator:
             )
         out: list[dict[str, np.ndarray]] = [{} for _ in examples]
         for batch in iterate(self._batches[split], **self._loader):
-            said = jax.device_get(self._predict(params, to_devices(batch, self._mesh)))
+            outputs = jax.device_get(self._predict(params, to_devices(batch, self._mesh)))
             for name, kind in self._task.predictions.items():
-                for index, value in take_apart(said[name], said, kind).items():
+                for index, value in take_apart(outputs[name], outputs, kind).items():
                     out[index][name] = value
             job.report_progress()
         return out

@@ -146,9 +146,6 @@ class MetricsLog:
         """Names a step of this run in a message."""
         return f"{self._name}, step {step}" if self._name else f"step {step}"
 
-    def close(self) -> None:
-        self.writers.close()
-
 
 def scalars(results: Mapping[str, Any], name: str) -> dict[str, float]:
     """The numbers of a split's results by path, such as `validation/f1`; no lists, no strings."""
@@ -210,7 +207,7 @@ def keep_until(path: Path, step: int) -> None:
 
 
 class Progress:
-    """A bar on a terminal, and a line an interval elsewhere: loss, speed, padding, time left."""
+    """Loss, speed, padding and time left: a bar on a terminal, elsewhere one line per interval."""
 
     def __init__(self, total_steps: int, first_step: int, positions: int, active: bool):
         """Begins to measure.

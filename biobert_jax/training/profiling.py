@@ -19,17 +19,42 @@ PROGRAM = "step.hlo.txt"
 class StepTrace:
     """Traces the steps that `config.profile` names; costs nothing otherwise."""
 
-    def __init__(self, workdir: Path, start: int, steps: int, active: bool):
+    def __init__(self, workdir: Path, start: int, steps: int):
         """Traces nothing yet.
 
         Args:
           workdir: the run's folder; the trace goes to `profile/` there.
           start: the first step to trace. Step 1 compiles.
           steps: how many; 0: none.
-          active: whether this process writes traces.
         """
-        self._folder, self._start, self._steps = workdir / FOLDER, start, steps if active else 0
+        self._folder, self._start, self._steps = workdir / FOLDER, start, steps
         self._running = False
+
+    @classmethod
+    def of_run(
+        cls, workdir: Path, start: int, steps: int, first_step: int, total_steps: int
+    ) -> "StepTrace":
+        """The trace of a run that starts or resumes after `first_step`.
+
+        A run that resumes after `start` is traced from its second step on, since its first
+        compiles; one that was traced before is not traced again.
+        """
+        if steps and start <= first_step:
+            if (workdir / FOLDER / PROGRAM).is_file():
+                logger.info("not traced again: %s has the trace of before", workdir / FOLDER)
+                steps = 0
+            else:
+                start, given = first_step + 2, start
+                logger.warning(
+                    "profile.start is %d, and the run resumes after step %d: traced from step %d",
+                    *(given, first_step, start),
+                )
+        if steps and start > total_steps:
+            logger.warning(
+                "nothing will be traced: step %d is the first to trace, and %d the last of the run",
+                *(start, total_steps),
+            )
+        return cls(workdir, start, steps)
 
     def step(self, number: int) -> Any:
         """A context for the work of a step on the host."""

@@ -24,7 +24,7 @@ from biobert_jax.training.evaluator import Evaluator
 from biobert_jax.training.metrics import THROUGHPUT, MetricsLog, Progress, Writers, scalars
 from biobert_jax.training.profiling import StepTrace
 from biobert_jax.training.sharding import log_bytes, make_mesh, mesh_sizes, to_devices
-from biobert_jax.training.step import build_program, shardings_of
+from biobert_jax.training.step import Program, build_program, shardings_of
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,10 @@ class Run:
 
     Building a Run starts nothing: it makes no array and touches no file. `start` does both, `train`
     is the loop, `evaluate` the end. Benchmarks call `initialise` and `advance` only.
-    `several.stacked.StackedRun` overrides what sets up, saves and ends several runs in one.
+
+    `several.stacked.StackedRun` is several runs in one program. It gives its own `program` and
+    overrides `initialise` and `start` (the state), `place` (a batch), `separate` (metrics) and
+    `save`; none of them is called before `start` or `initialise`.
 
     Attributes:
       state: the training state on the devices; None before `start` or `initialise`.
@@ -75,9 +78,17 @@ class Run:
     """
 
     def __init__(
-        self, config: ml_collections.ConfigDict, task: Task, mesh: Mesh, data: TrainingData
+        self,
+        config: ml_collections.ConfigDict,
+        task: Task,
+        mesh: Mesh,
+        data: TrainingData,
+        program: Program | None = None,
     ):
         self.config, self.task, self.mesh, self.data = config, task, mesh, data
+        self.program = program or build_program(
+            config, task, mesh, data.total_steps, data.micro_batches
+        )
         self.total_steps = data.total_steps
         self.first_step = 0
         self.state: Any = None
@@ -86,17 +97,10 @@ class Run:
         self.checkpoints = cast(Checkpoints, None)
         self.progress = cast(Progress, None)
         self.speeds = cast(Writers, None)  # where throughput is written
-        self.trace = StepTrace(Path(), 0, 0, active=False)
+        self.trace = StepTrace(Path(), 0, 0)
         self._pending: tuple[int, Any] | None = None  # a step whose metrics are on the device
-        self.set_up()
 
     # ---- Set-up: shapes, then shardings, then values, so that no array is placed twice.
-
-    def set_up(self) -> None:
-        """Builds the program; it is compiled on first use."""
-        self.program = build_program(
-            self.config, self.task, self.mesh, self.total_steps, self.data.micro_batches
-        )
 
     def initialise(self, initial_params: Callable[[Any], Any] | None = None) -> None:
         """Makes the state of step 0."""
@@ -144,8 +148,11 @@ class Run:
         self.speeds = self.logs[0].writers
         positions = self.data.rows * self.config.batch.row_length
         self.progress = Progress(self.total_steps, first_step, positions, main)
-        profile = self.config.profile
-        self.trace = StepTrace(self.workdir, profile.start, profile.steps, main)
+        if main:
+            profile = self.config.profile
+            self.trace = StepTrace.of_run(
+                self.workdir, profile.start, profile.steps, first_step, self.total_steps
+            )
 
     # ---- The loop.
 
@@ -215,10 +222,10 @@ class Run:
         job.report_progress(step)
         self.progress.step(int(np.sum(metrics["tokens"])))
         averages = []
-        for log, own in zip(self.logs, self.separate(metrics), strict=True):
+        for log, values in zip(self.logs, self.separate(metrics), strict=True):
             if step <= log.last_step:
-                check_finite(own, log.where(step), self.checkpoints)
-                averages.append(log.add(step, own))
+                check_finite(values, log.where(step), self.checkpoints)
+                averages.append(log.add(step, values))
         losses = [values["loss"] for values in averages if values is not None]
         if losses and (step % self.config.log_every == 0 or step == self.total_steps):
             speeds = self.progress.interval(step, {"loss": float(np.mean(losses))})
@@ -292,13 +299,21 @@ class Run:
         self.close()
 
 
-def open_checkpoints(workdir: Path, config: ml_collections.ConfigDict) -> Checkpoints:
-    """The checkpoints of a run, kept as `config.checkpoint` and `train.select` say."""
-    options = config.checkpoint.to_dict()
-    del options["every"]
+def open_checkpoints(
+    workdir: Path, config: ml_collections.ConfigDict, **options: Any
+) -> Checkpoints:
+    """The checkpoints of a run, kept as `config.checkpoint` and `train.select` say.
+
+    Args:
+      workdir: the run's folder.
+      config: `checkpoint` and `train.select`.
+      **options: of `Checkpoints`, that take precedence over `config.checkpoint`.
+    """
+    settings = config.checkpoint.to_dict()
+    del settings["every"]  # when the run saves, which `Run.saves_after` decides
     if config.train.select == "best":
-        options["keep_best"] = max(1, options["keep_best"])
-    return Checkpoints(workdir, **options)
+        settings["keep_best"] = max(1, settings["keep_best"])
+    return Checkpoints(workdir, **settings | options)
 
 
 def falls_on(step: int, every: int) -> bool:

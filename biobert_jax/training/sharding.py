@@ -10,14 +10,11 @@ import ml_collections
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from biobert_jax.configuration.settings import AXES
 from biobert_jax.errors import TrainingError
 from biobert_jax.models.partitioning import ROWS
 
 logger = logging.getLogger(__name__)
-
-AXES = ("data", "fsdp", "tensor")
-"""`data` copies parameters, `fsdp` spreads them and brings them together layer by layer, `tensor`
-spreads the computation of a layer too."""
 
 Rules = Sequence[tuple[str, Sequence[Any]]]
 """(pattern, mesh axis or None for each dimension); the first whose pattern is found in an array's

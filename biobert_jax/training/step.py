@@ -81,8 +81,10 @@ def make_train_step(
     first `freeze_encoder_steps` the encoder's gradient is 0, and no time goes into it.
 
     Returns:
-      A function (state, batch) -> (state, metrics). Metrics: `sums` and `weights` of each part of
-      the loss, `grad_norm` before clipping, `learning_rate`, `tokens` (real ones).
+      A function (state, batch, number=None) -> (state, metrics). `number` is the step's where the
+      state is one of several under vmap, which have reached the same step: of a condition that
+      differs between them vmap computes both branches. Metrics: `sums` and `weights` of each part
+      of the loss, `grad_norm` before clipping, `learning_rate`, `tokens` (real ones).
     """
 
     def loss_fn(params, batch, weights, rng, frozen):
@@ -110,22 +112,22 @@ def make_train_step(
 
         def add(total, numbered):
             index, micro = numbered
-            own = jax.random.fold_in(rng, index)
-            return jax.tree.map(jnp.add, total, grad_fn(params, micro, weights, own, frozen)), None
+            key = jax.random.fold_in(rng, index)
+            return jax.tree.map(jnp.add, total, grad_fn(params, micro, weights, key, frozen)), None
 
         first = jax.tree.map(lambda x: x[0], split)
         shapes = jax.eval_shape(lambda: grad_fn(params, first, weights, rng, frozen))
         zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
         return jax.lax.scan(add, zeros, (jnp.arange(micro_batches), split))[0]
 
-    def train_step(state, batch):
+    def train_step(state, batch, number=None):
         weights = {k: w + EPSILON for k, w in task.loss_weights(batch).items()}
         rng = jax.random.fold_in(jax.random.key(seed), state.step)
         inputs = (state.params, batch, weights, rng)
         if freeze_encoder_steps:
-            frozen = state.step < freeze_encoder_steps
-            alone = functools.partial(gradients, frozen=True)
-            grads, sums = jax.lax.cond(frozen, alone, gradients, *inputs)
+            frozen = (state.step if number is None else number) < freeze_encoder_steps
+            of_heads = functools.partial(gradients, frozen=True)
+            grads, sums = jax.lax.cond(frozen, of_heads, gradients, *inputs)
         else:
             grads, sums = gradients(*inputs)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)

@@ -178,7 +178,7 @@ BAD = [
     ("ner", {"checkpoint.keep_steps": (0,)}, "config.checkpoint.keep_steps is (0,)"),
     ("ner", {"distributed.lost_timeout": -1.0}, "config.distributed.lost_timeout is -1.0"),
     ("ner", {"trials.seeds": (1, -2)}, "config.trials.seeds is (1, -2)"),
-    ("ner", {"trials.at_once": 4}, "config.trials.at_once is 4, and no trials are asked for"),
+    ("ner", {"trials.at_once": 4}, "config.trials.at_once is 4, and the config names no trials"),
     ("ner", {"trials.seeds": (1, 2), "mesh.fsdp": 2}, "config.mesh.fsdp is 2 and config.trials a"),
     ("ner", {"search_space": (("optimizer.rate", (1,)),)}, "config.optimizer.rate is no setting"),
     ("ner", {"search_space": (("train.epochs", (0,)),)}, "train.epochs is 0; expected a whole"),

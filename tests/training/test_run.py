@@ -44,7 +44,7 @@ class LoopOnly(Run):
         )
         self.data = type("Data", (), {"batches": batches})
         self.function, self._pending = function, None
-        self.trace = StepTrace(Path(), 0, 0, active=False)
+        self.trace = StepTrace(Path(), 0, 0)
         self.program, self.state = SimpleNamespace(step=None), None
         self.progress, self.checkpoints, self.happened = Clock(), Saved(), []
 

@@ -62,7 +62,6 @@ def _names(folders: list[str]) -> list[str]:
 
 def _take_vocabulary(config: Any, corpus: ShardedCorpus, folder: Path) -> None:
     """Sets the config's vocabulary to that of a corpus; refuses another one that a user named."""
-    own = str(folder / "vocab.txt")
     if config.vocab and list(load_vocabulary(config.vocab)) != list(corpus.vocabulary):
         raise SettingError(
             f"config.vocab: {config.vocab} is not the vocabulary of {folder}, whose shards hold "
@@ -73,4 +72,4 @@ def _take_vocabulary(config: Any, corpus: ShardedCorpus, folder: Path) -> None:
             f"config.lowercase is True, and {folder} was built cased. Leave config.lowercase out, "
             "or build the corpus with --lowercase"
         )
-    config.vocab, config.lowercase = own, corpus.lowercase
+    config.vocab, config.lowercase = str(folder / "vocab.txt"), corpus.lowercase

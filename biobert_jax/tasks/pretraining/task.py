@@ -120,8 +120,8 @@ class Blocks:
         self._pattern = np.random.default_rng((seed, 1)).permutation(pattern)
         self._rank = np.zeros(self.PERIOD, int)
         for index in range(len(subsets)):
-            own = self._pattern == index
-            self._rank[own] = np.arange(own.sum())
+            of_subset = self._pattern == index
+            self._rank[of_subset] = np.arange(of_subset.sum())
         length = ROWS_PER_BLOCK * options.max_length
         self._sizes = [chosen.documents_for(length) for chosen in subsets]
         self._orders: dict[tuple[int, int], np.ndarray] = {}
@@ -294,13 +294,13 @@ class PretrainingTask:
         results = self._scores(predictions)
         if self._corpora:
             results["corpora"] = {
-                name: self._scores(predictions[own]) for name, own in self._corpora.items()
+                name: self._scores(predictions[part]) for name, part in self._corpora.items()
             }
         return results
 
     def _scores(self, predictions):
         totals = {
-            name: math.fsum(float(said[name]) for said in predictions) for name in self.predictions
+            name: math.fsum(float(one[name]) for one in predictions) for name in self.predictions
         }
         loss = totals["mlm_nll"] / max(1.0, totals["mlm_count"])
         results = {

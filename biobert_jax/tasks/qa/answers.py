@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from biobert_jax.configuration.card_defaults import QA_DECODING
 from biobert_jax.tasks.qa.windows import Windows, speakers
 
 MAX_CHARACTERS = 100  # of an answer to a BioASQ question, as transform_nbset2bioasqform.py has it
@@ -23,10 +24,10 @@ class Decoding:
         where there are validation questions, the one that serves them best takes its place.
     """
 
-    n_best: int = 20
-    max_answer: int = 30
-    top: int = 5
-    threshold: float = 0.1
+    n_best: int = QA_DECODING["n_best"]
+    max_answer: int = QA_DECODING["max_answer"]
+    top: int = QA_DECODING["top"]
+    threshold: float = QA_DECODING["threshold"]
 
 
 class Candidate(NamedTuple):
@@ -61,12 +62,13 @@ def n_best(
     found: list[list[Candidate]] = []
     bounds = np.searchsorted(windows.question, np.arange(len(passages) + 1))
     for q, passage in enumerate(passages):
-        own = range(bounds[q], bounds[q + 1])
+        of_question = range(bounds[q], bounds[q + 1])
         offsets = windows.offsets[q]
-        ranges = [(windows.first[e], windows.first[e] + windows.count[e]) for e in own]
+        ranges = [(windows.first[e], windows.first[e] + windows.count[e]) for e in of_question]
         speaker = speakers(ranges, len(offsets))
         spans = [
-            _spans(windows, e, predictions[e], speaker == w, decoding) for w, e in enumerate(own)
+            _spans(windows, e, predictions[e], speaker == w, decoding)
+            for w, e in enumerate(of_question)
         ]
         found.append(_ranked(np.concatenate(spans), offsets, passage, decoding.n_best))
     return found

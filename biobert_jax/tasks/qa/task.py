@@ -41,8 +41,8 @@ def by_sequence(logits: jax.Array, batch: Arrays) -> jax.Array:
       [B, N, S] the logits at each sequence's own tokens, a very low number elsewhere.
     """
     slots = 1 + jnp.arange(batch["cls_positions"].shape[1])
-    own = batch["segment_ids"][:, None, :] == slots[None, :, None]
-    return jnp.where(own, logits[:, None, :], _OUTSIDE)
+    of_slot = batch["segment_ids"][:, None, :] == slots[None, :, None]
+    return jnp.where(of_slot, logits[:, None, :], _OUTSIDE)
 
 
 def position_loss_sum(logits: jax.Array, positions: jax.Array, batch: Arrays) -> jax.Array:
@@ -82,11 +82,11 @@ def best_ends(outputs: Arrays, count: int, batch: Arrays) -> dict[str, jax.Array
       count: how many of each.
       batch: as in `by_sequence`.
     """
-    said = {}
+    predictions = {}
     for name in ("start", "end"):
         positions, logits = best_positions(outputs[f"{name}_logits"], count, batch)
-        said |= {f"{name}s": positions, f"{name}_logits": logits}
-    return said
+        predictions |= {f"{name}s": positions, f"{name}_logits": logits}
+    return predictions
 
 
 class QaTask:

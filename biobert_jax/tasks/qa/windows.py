@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from biobert_jax.configuration.card_defaults import QA_WINDOWS
 from biobert_jax.datasets.squad import Answer, Question
 from biobert_jax.errors import UserError
 from biobert_jax.input.packing import Example
 from biobert_jax.models.protocol import EncoderConfig
-from biobert_jax.text.tokenizer import Tokenizer
+from biobert_jax.text.tokenizer import PAIR_SPECIALS, Tokenizer
 
-SPECIALS = 3  # [CLS] and two [SEP]
 QUESTION, PASSAGE = 0, 1  # token types
 NO_ANSWER = 0  # where both ends of a window without the answer are trained to: its [CLS]
 
@@ -30,16 +30,16 @@ class Windowing:
       max_question: pieces of a question that are kept.
     """
 
-    max_length: int = 384
-    stride: int = 128
-    max_question: int = 64
+    max_length: int = QA_WINDOWS["max_length"]
+    stride: int = QA_WINDOWS["stride"]
+    max_question: int = QA_WINDOWS["max_question"]
 
     def __post_init__(self):
-        if not 0 < self.stride <= self.max_length - self.max_question - SPECIALS:
+        room = self.max_length - self.max_question - PAIR_SPECIALS
+        if not 0 < self.stride <= room:
             raise UserError(
                 f"windows.stride is {self.stride}; expected 1 to max_length - max_question - "
-                f"{SPECIALS} = {self.max_length - self.max_question - SPECIALS}, or pieces between "
-                "two windows would go unread"
+                f"{PAIR_SPECIALS} = {room}, or pieces between two windows would go unread"
             )
 
     def check_fits(self, model: EncoderConfig) -> None:
@@ -88,17 +88,17 @@ def featurize(questions: Sequence[Question], tokenizer: Tokenizer, windowing: Wi
     contexts = dict.fromkeys(question.context for question in questions)
     passages = dict(zip(contexts, tokenizer.encode_batch(list(contexts)), strict=True))
     texts = dict.fromkeys(question.text for question in questions)
-    asked = dict(zip(texts, tokenizer.encode_batch(list(texts)), strict=True))
+    queries = dict(zip(texts, tokenizer.encode_batch(list(texts)), strict=True))
     nothing = np.zeros(0, np.int64)
     out = Windows([], nothing, nothing, nothing, nothing, [])
     rows = []
     for q, question in enumerate(questions):
-        passage, query = passages[question.context], asked[question.text].ids
+        passage, query = passages[question.context], queries[question.text].ids
         out.cut_questions += len(query) > windowing.max_question
         query = query[: windowing.max_question]
         out.offsets.append(passage.offsets)
         span = answer_pieces(passage.offsets, question.answers[0]) if question.answers else None
-        size = windowing.max_length - len(query) - SPECIALS
+        size = windowing.max_length - len(query) - PAIR_SPECIALS
         ranges = passage_ranges(len(passage.ids), size, windowing.stride)
         out.windowed += len(ranges) > 1
         for first, last in ranges:
@@ -156,7 +156,7 @@ def speakers(ranges: Sequence[tuple[int, int]], pieces: int) -> np.ndarray:
 
 def _sequence(query: np.ndarray, passage: np.ndarray, tokenizer: Tokenizer) -> dict[str, Any]:
     cls, sep = [tokenizer.cls_id], [tokenizer.sep_id]
-    types = np.full(len(query) + len(passage) + SPECIALS, PASSAGE, np.int32)
+    types = np.full(len(query) + len(passage) + PAIR_SPECIALS, PASSAGE, np.int32)
     types[: len(query) + 2] = QUESTION
     return {
         "input_ids": np.concatenate([cls, query, sep, passage, sep]).astype(np.int32),

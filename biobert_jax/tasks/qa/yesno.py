@@ -101,12 +101,12 @@ class YesNoTask:
         return {"yes": jax.nn.softmax(outputs["logits"])[..., LABELS.index("yes")]}
 
     def evaluate(self, split, predictions, directory):
-        said: dict[str, list[float]] = {}
+        shares: dict[str, list[float]] = {}
         for id_, prediction in zip(self._ids[split], predictions, strict=True):
-            said.setdefault(id_, []).append(float(prediction["yes"]))
+            shares.setdefault(id_, []).append(float(prediction["yes"]))
         gold = self._gold[split]
         # A question without any snippet is answered as most are.
-        answers = {id_: LABELS[int(np.mean(said.get(id_, [1.0])) >= 0.5)] for id_ in gold}
+        answers = {id_: LABELS[int(np.mean(shares.get(id_, [1.0])) >= 0.5)] for id_ in gold}
         if directory is not None:
             name = "bioasq.json" if split == "test" else f"bioasq_{split}.json"
             write_submission(directory / name, "yesno", answers)

@@ -1,4 +1,4 @@
-"""Cross-validation: a run of its own for each fold, and what they say together."""
+"""Cross-validation: one run per fold, and the means and spread of their scores."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -39,7 +39,7 @@ def cross_validate(
 
     Returns:
       `test`, the means of the folds' scores, `spread`, their sample standard deviations, and
-      `folds`, what each said; None where SIGTERM ended a fold early.
+      `folds`, the results of each; None where SIGTERM ended a fold early.
 
     Raises:
       TrainingError: the workdir is another config's.
@@ -52,8 +52,8 @@ def cross_validate(
         file = folder / "results.json"
         if file.is_file():
             workdirs.prepare(folder, its_config, finished=True)
-            said = read_results(folder)
-            results = {name: value for name, value in said.items() if name not in HEAD}
+            earlier = read_results(folder)
+            results = {name: value for name, value in earlier.items() if name not in HEAD}
             logger.info("fold %d of %d: done before", fold, len(folds))
         else:
             logger.info("fold %d of %d", fold, len(folds))

@@ -14,8 +14,8 @@ Config = ml_collections.ConfigDict
 
 def wanted(config: Config) -> bool:
     """Whether a config asks for trials."""
-    asked = config.trials
-    return bool(asked.folds or asked.seeds or asked.learning_rates)
+    trials = config.trials
+    return bool(trials.folds or trials.seeds or trials.learning_rates)
 
 
 def grid(config: Config, folds: Sequence[int] = ()) -> list[tuple[str, int | None, Config]]:
@@ -32,19 +32,19 @@ def grid(config: Config, folds: Sequence[int] = ()) -> list[tuple[str, int | Non
     Raises:
       TrainingError: two trials are the same.
     """
-    asked = config.trials
+    trials = config.trials
     out = []
     for fold, seed, rate in itertools.product(
         folds or (None,),
-        asked.seeds or (config.seed,),
-        asked.learning_rates or (config.optimizer.learning_rate,),
+        trials.seeds or (config.seed,),
+        trials.learning_rates or (config.optimizer.learning_rate,),
     ):
         one = config.copy_and_resolve_references() if fold is None else of_fold(config, fold)
         one.seed, one.optimizer.learning_rate = int(seed), float(rate)
         one.trials.folds, one.trials.at_once = False, 0
         one.trials.seeds = one.trials.learning_rates = ()
         names = [] if fold is None else [folder_of(fold)]
-        if asked.seeds or asked.learning_rates:
+        if trials.seeds or trials.learning_rates:
             names.append(f"seed-{seed}-rate-{rate:g}")
         out.append(("-".join(names), fold, one))
     name, times = Counter(name for name, _, _ in out).most_common(1)[0]

@@ -6,6 +6,7 @@ trial is the run that its config would be on its own, and leaves the same workdi
 """
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,6 @@ from biobert_jax.errors import TrainingError
 from biobert_jax.input.loader import PackedBatches, iterate
 from biobert_jax.tasks.protocol import Task
 from biobert_jax.training import workdir as workdirs
-from biobert_jax.training.checkpointing import Checkpoints
 from biobert_jax.training.data import (
     TrainingData,
     encode_state,
@@ -32,7 +32,7 @@ from biobert_jax.training.data import (
 from biobert_jax.training.evaluator import Evaluator
 from biobert_jax.training.metrics import Writers
 from biobert_jax.training.optimizer import make_optimizer, optimizer_of, schedule_numbers
-from biobert_jax.training.run import Run, check_saveable
+from biobert_jax.training.run import Run, check_saveable, open_checkpoints
 from biobert_jax.training.sharding import make_mesh
 from biobert_jax.training.step import Program, TrainState, make_init, make_train_step
 
@@ -93,35 +93,33 @@ class StackedRun(Run):
     def __init__(self, config: Config, trials: Sequence[Trial]):
         self.trials = trials
         # The largest number of devices that have equally many trials each.
-        count = max(n for n in range(1, jax.device_count() + 1) if len(trials) % n == 0)
-        devices = jax.devices()[:count]
+        devices = jax.devices()[: devices_for(len(trials), jax.device_count())]
         mesh = Mesh(np.array(devices), ("trial",), axis_types=(AxisType.Auto,))
-        self.alone = make_mesh(devices=devices[:1])
+        self.one_device = make_mesh(devices=devices[:1])
         self.stacking = NamedSharding(mesh, PartitionSpec("trial"))
-        planned = [training_batches(trial.config, trial.task, self.alone)[0] for trial in trials]
-        self.steps = [steps_of(config, own) for own in planned]
+        batches = [training_batches(one.config, one.task, self.one_device)[0] for one in trials]
+        self.steps = [steps_of(config, of_trial) for of_trial in batches]
         data = TrainingData(
-            batches=iterate(StackedBatches(planned), **loader_options(config)),
-            rows=sum(own.rows for own in planned),
+            batches=iterate(StackedBatches(batches), **loader_options(config)),
+            rows=sum(of_trial.rows for of_trial in batches),
             total_steps=max(self.steps),
             micro_batches=1,
         )
-        super().__init__(config, trials[0].task, mesh, data)
-
-    def set_up(self) -> None:
         numbers = [
-            {"seed": trial.config.seed, **schedule_numbers(trial.config.optimizer, own)}
-            for trial, own in zip(self.trials, self.steps, strict=True)
+            {"seed": trial.config.seed, **schedule_numbers(trial.config.optimizer, steps)}
+            for trial, steps in zip(trials, self.steps, strict=True)
         ]
         self.numbers = jax.device_put(_stack(numbers), self.stacking)
-        optimizer, _ = make_optimizer(self.config.optimizer, self.total_steps)
-        init = jax.vmap(make_init(self.task, optimizer))
+        task = trials[0].task
+        optimizer, _ = make_optimizer(config.optimizer, data.total_steps)
+        init = jax.vmap(make_init(task, optimizer))
         abstract = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=self.stacking),
             jax.eval_shape(init, self.numbers["seed"]),
         )
-        step = make_trials_step(self.config, self.task, self.mesh)
-        self.program = Program(init, abstract, lambda *given: step(*given, self.numbers))
+        step = make_trials_step(config, task, mesh)
+        program = Program(init, abstract, lambda *given: step(*given, self.numbers))
+        super().__init__(config, task, mesh, data, program)
 
     def initialise(self, initial_params: Callable[[Any], Any] | None = None) -> None:
         del initial_params  # each trial has its own
@@ -136,9 +134,7 @@ class StackedRun(Run):
 
     def start(self, workdir: Path, initial_params: Callable[[Any], Any] | None = None) -> None:
         self.workdir = workdir
-        options = self.config.checkpoint.to_dict() | {"keep_best": 0}
-        del options["every"]
-        self.checkpoints = Checkpoints(workdir, **options)
+        self.checkpoints = open_checkpoints(workdir, self.config, keep_best=0)
         intervals = [None] * len(self.trials)
         if (latest := self.checkpoints.latest()) is not None:
             saved, position = self.checkpoints.restore(
@@ -178,19 +174,32 @@ class StackedRun(Run):
         self.save()
         self.checkpoints.wait()
         done = []
-        device = self.alone.devices.flat[0]
+        device = self.one_device.devices.flat[0]
         for number, trial in enumerate(self.trials):
-            own = jax.device_put(jax.device_get(_slice(self.state, number)), device)
-            with jax.set_mesh(self.alone):
+            state = jax.device_put(jax.device_get(_slice(self.state, number)), device)
+            with jax.set_mesh(self.one_device):
                 if number == 0 or trial.task is not self.trials[number - 1].task:
-                    evaluator = Evaluator(self.config, trial.task, self.alone)
+                    evaluator = Evaluator(self.config, trial.task, self.one_device)
                 # The position of the run on its own.
                 position = {
                     "data": {"next_index": self.steps[number]},
                     "interval": self.logs[number].interval.save(),
                 }
-                done.append(_finish(trial, own, position, evaluator, self.workdir / trial.name))
+                done.append(_finish(trial, state, position, evaluator, self.workdir / trial.name))
         return done
+
+
+def devices_for(trials: int, available: int) -> int:
+    """The largest number of devices that have equally many trials each; logs idle ones."""
+    used = max(n for n in range(1, available + 1) if trials % n == 0)
+    if used < available:
+        fitting = trials // available * available
+        numbers = f"{fitting} or {fitting + available}" if fitting else str(available)
+        logger.warning(
+            "%d trials on %d of %d devices: every device has equally many. %s would use all",
+            *(trials, used, available, f"{numbers} trials"),
+        )
+    return used
 
 
 def make_trials_step(config: Config, task: Task, mesh: Mesh) -> Callable[..., Any]:
@@ -204,39 +213,41 @@ def make_trials_step(config: Config, task: Task, mesh: Mesh) -> Callable[..., An
     if at_once == 0 and mesh.devices.flat[0].platform == "cpu":
         at_once = 1
 
-    def one(state, batch, numbers):
+    def one(number, state, batch, numbers):
         schedule = {name: value for name, value in numbers.items() if name != "seed"}
         optimizer, rate = optimizer_of(config.optimizer, schedule)
         frozen = {"freeze_encoder_steps": config.optimizer.freeze_encoder_steps}
         step = make_train_step(task, optimizer, rate, numbers["seed"], **frozen)
-        after, metrics = step(state, batch)
-        going = state.step < numbers["total_steps"]
-        return jax.tree.map(lambda new, old: jnp.where(going, new, old), after, state), metrics
+        after, metrics = step(state, batch, number)
+        unfinished = state.step < numbers["total_steps"]
+        return jax.tree.map(lambda new, old: jnp.where(unfinished, new, old), after, state), metrics
 
-    def own_trials(*stacked):
+    def on_one_device(*stacked):
+        # One for all: trials that have not ended are at the same step.
+        step_of = functools.partial(one, jnp.max(stacked[0].step))
         if at_once == 0:
-            return jax.vmap(one)(*stacked)
+            return jax.vmap(step_of)(*stacked)
         size = at_once if at_once > 1 else None
-        return jax.lax.map(lambda trial: one(*trial), stacked, batch_size=size)
+        return jax.lax.map(lambda trial: step_of(*trial), stacked, batch_size=size)
 
     spec = PartitionSpec("trial")
-    together = jax.shard_map(own_trials, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
-    return jax.jit(together, donate_argnums=0)
+    step = jax.shard_map(on_one_device, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
+    return jax.jit(step, donate_argnums=0)
 
 
 class StackedBatches:
     """Batches of all trials by step number, [trials, rows, ...]; a random access source."""
 
     def __init__(self, planned: Sequence[PackedBatches]):
-        rows = max(own.padded_rows for own in planned)
-        self._planned = [dataclasses.replace(own, padded_rows=rows) for own in planned]
+        rows = max(of_trial.padded_rows for of_trial in planned)
+        self._planned = [dataclasses.replace(of_trial, padded_rows=rows) for of_trial in planned]
 
     def __len__(self) -> int:
         return max(map(len, self._planned))
 
     def __getitem__(self, step: int) -> dict[str, np.ndarray]:
         # Trials of fewer steps read their last batch again, which changes nothing any more.
-        return _stack([own[min(step, len(own) - 1)] for own in self._planned])
+        return _stack([batches[min(step, len(batches) - 1)] for batches in self._planned])
 
 
 def _one_step(state: TrainState, mesh: Mesh) -> TrainState:
@@ -266,8 +277,8 @@ def _check_shapes(trials: Sequence[Trial]) -> None:
 
 def _shape(task: Task) -> str:
     labels = task.card.labels
-    said = f"a vocabulary of {task.model.config.vocab_size}"
-    return said if labels is None else f"{said}, {len(labels)} labels"
+    size = f"a vocabulary of {task.model.config.vocab_size}"
+    return size if labels is None else f"{size}, {len(labels)} labels"
 
 
 def _finish(
@@ -277,9 +288,7 @@ def _finish(
     evaluator: Evaluator,
     folder: Path,
 ) -> dict[str, Any]:
-    options = trial.config.checkpoint.to_dict() | {"asynchronous": False}
-    del options["every"]
-    checkpoints = Checkpoints(folder, **options)
+    checkpoints = open_checkpoints(folder, trial.config, asynchronous=False)
     checkpoints.save(state, position, trial.task.card.to_dict())
     checkpoints.close()
     results: dict[str, Any] = {"step": int(state.step)}
