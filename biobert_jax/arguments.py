@@ -1,8 +1,28 @@
-"""Types for argparse: numbers with the range that they make sense in."""
+"""What command lines give: numbers within their range, and paths that begin with `~`."""
 
 import argparse
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def expand_home(value: Any) -> Any:
+    """A value, or a nest of them, with the user's folder in the place of a leading `~`.
+
+    A shell expands `--workdir ~/x`, but not `--workdir=~/x`.
+    """
+    if isinstance(value, str):
+        return os.path.expanduser(value) if value.startswith("~") else value
+    if isinstance(value, Mapping):
+        return {name: expand_home(one) for name, one in value.items()}
+    return type(value)(map(expand_home, value)) if isinstance(value, tuple | list) else value
+
+
+def expand_option(argument: str) -> str:
+    """`--NAME=~/x` with the user's folder in it; any other argument as it is."""
+    name, equals, value = argument.partition("=")
+    return name + equals + expand_home(value) if name.startswith("--") else argument
 
 
 def whole_number(at_least: int) -> Callable[[str], int]:

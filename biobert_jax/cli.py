@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple, NoReturn
 
 from biobert_jax.analysis import profile
+from biobert_jax.arguments import expand_option
 from biobert_jax.corpora import commands as corpora
 from biobert_jax.errors import DEBUG, PrintableFormatter, printable, report_errors
 from biobert_jax.inference import commands as inference
@@ -105,7 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
       SystemExit: of a failure, after its message; see `errors.report_errors`.
     """
-    args = make_parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    args = make_parser().parse_args([expand_option(argument) for argument in given])
     if args.debug:
         os.environ[DEBUG] = "1"  # so that worker processes know
     handler = logging.StreamHandler(sys.stderr)

@@ -21,8 +21,10 @@ SENTENCES = (
 def launch() -> NoReturn:
     """Reads the flags and shows the demonstration, in a new folder unless --workdir names one."""
     use_huge_pages()  # starts this process again: before the folder is made
-    folder = tempfile.mkdtemp(prefix="biobert-demo-")
-    sys.argv[1:1] = [f"--config={files.root() / 'demo.py'}", f"--workdir={folder}"]
+    flags = [f"--config={files.root() / 'demo.py'}"]
+    if not any(argument.lstrip("-").startswith("workdir") for argument in sys.argv[1:]):
+        flags.append(f"--workdir={tempfile.mkdtemp(prefix='biobert-demo-')}")
+    sys.argv[1:1] = flags
     launch_program(run)
 
 

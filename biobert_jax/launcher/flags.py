@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from absl import app, flags
 from ml_collections import config_flags
 
+from biobert_jax.arguments import expand_home
 from biobert_jax.configuration import files
 from biobert_jax.errors import SettingError, TrainingError, printable, report_errors
 from biobert_jax.launcher.checks import check_settings
@@ -150,6 +151,8 @@ def parser(folder: str = "") -> Callable[[list[str]], list[str]]:
                     + ", ".join(files.names(folder))
                 )
             values.config.lock()
+            values.config.update(expand_home(values.config.to_dict()))
+            values.workdir = expand_home(values.workdir)
             if not values.workdir and not _only_compiles():
                 raise SettingError("--workdir is missing; expected the folder of the run")
             return arguments

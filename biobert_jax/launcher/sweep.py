@@ -20,6 +20,7 @@ from biobert_jax.sweeps.execute import Sweep, run_sweep
 from biobert_jax.sweeps.executors import Executor, Local, Ray
 from biobert_jax.sweeps.plan import EVALUATE, SweepError, SweepRun, ordered, select
 from biobert_jax.tasks import registry
+from biobert_jax.training.checkpoint_index import split_name
 
 EVALUATION_OPTIONS = ("model", "data", "split", "task", "map", "dtype")
 
@@ -55,6 +56,8 @@ def _main(argv: list[str]) -> None:
         own = share(chosen, values.shard)
         if values.only and not (values.print or values.dry_run):
             check_needs(sweep, chosen)
+        if values.engine == "local" and not values.print:  # otherwise other hosts open them
+            check_paths(sweep, own)
         if values.print:
             for line in commands(sweep, own, file):
                 print(line)
@@ -88,14 +91,52 @@ def read_runs(path: Path, config: Any) -> list[SweepRun]:
         reason = " ".join(str(error).split())
         raise SweepError(f"{path}: get_runs failed: {type(error).__name__}: {reason}") from error
     for run in runs:
-        if run.config != EVALUATE:
+        if run.config == EVALUATE:
+            check_evaluation(run)
+        else:
             config_of(run, run.settings)
-        elif unknown := run.settings.keys() - EVALUATION_OPTIONS:
-            raise SweepError(
-                f"sweep: {run.name} sets {', '.join(sorted(unknown))}; expected options of "
-                f"biobert evaluate: {', '.join(EVALUATION_OPTIONS)}"
-            )
     return runs
+
+
+def check_evaluation(run: SweepRun) -> None:
+    """Raises SweepError if the settings of an `EVALUATE` run are not those of the command."""
+    options = run.settings.keys()
+    if unknown := options - EVALUATION_OPTIONS:
+        raise SweepError(
+            f"sweep: {run.name} sets {', '.join(sorted(unknown))}; expected options of "
+            f"biobert evaluate: {', '.join(EVALUATION_OPTIONS)}"
+        )
+    for name in ("model", "data"):
+        if not run.settings.get(name):
+            raise SweepError(f"sweep: {run.name} has no {name}; expected the path of one")
+    for pair in _pairs(run.settings):
+        if not isinstance(pair, str) or "=" not in pair:
+            raise SweepError(
+                f"sweep: {run.name} sets map to {pair!r}; expected DATA=MODEL, or a tuple of such"
+            )
+
+
+def _pairs(settings: Mapping[str, Any]) -> Sequence[Any]:
+    """The `map` of an `EVALUATE` run: one pair, or several."""
+    pairs = settings.get("map", ())
+    return [pairs] if isinstance(pairs, str) else list(pairs)
+
+
+def check_paths(sweep: Sweep, own: Sequence[SweepRun]) -> None:
+    """Raises SweepError if a path that a run would open is missing, before any run is started.
+
+    Paths in folders of other runs, addresses (`hf://`, `gs://`), and finished runs are left out.
+    """
+    for run in own:
+        names = ("model", "data") if run.config == EVALUATE else ("init", "vocab", "dataset.path")
+        for name in names if sweep.state(run.name) != "done" else ():
+            path = run.settings.get(name)
+            if not isinstance(path, str) or path in ("", "random") or "{" in path or "://" in path:
+                continue
+            given = Path(split_name(path)[0] if name in ("model", "init") else path).expanduser()
+            # A TensorFlow checkpoint is named by the prefix of its files.
+            if not given.exists() and not given.with_name(given.name + ".index").exists():
+                raise SweepError(f"sweep: {run.name} sets {name} to {path}: no such file or folder")
 
 
 def config_of(run: SweepRun, settings: Mapping[str, Any]) -> Any:
@@ -126,7 +167,8 @@ def config_file(run: SweepRun) -> str:
 def command(run: SweepRun, settings: Mapping[str, Any], folder: Path) -> list[str]:
     """The command that computes a run."""
     if run.config == EVALUATE:
-        options = [f"--{name}={value}" for name, value in settings.items()]
+        options = [f"--{name}={value}" for name, value in settings.items() if name != "map"]
+        options += [f"--map={pair}" for pair in _pairs(settings)]
         program = [sys.executable, "-m", "biobert_jax.cli", "evaluate"]
         return [*program, *options, f"--output={folder}"]
     task = config_of(run, settings).task

@@ -167,6 +167,6 @@ def _head(config: Any) -> Results:
     head = {"task": config.task, "dataset": name, "seed": list(config.trials.seeds) or config.seed}
     if path:
         head["path"] = path
-    if "train_on" in dataset:
-        head["trained_on"] = dataset.train_on.split("+")
+    if config.task != "pretraining":  # whose corpora have no splits
+        head["trained_on"] = dataset.get("train_on", "train").split("+")
     return head

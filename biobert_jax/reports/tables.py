@@ -100,7 +100,7 @@ def print_qa_scores(results: Mapping[str, Any], console: Console | None = None) 
     splits = [split for split in ("validation", "test") if all(split in one for one in runs)]
     scored = [one[split] for one in runs for split in splits]
     names = [name for name in _QA_MEASURES if any(name in scores for scores in scored)]
-    table = Table(title="Question answering")
+    table = Table(title="Question answering" + _trained_on(results))
     table.add_column("split")
     table.add_column("questions", justify="right")
     for name in names:
@@ -139,7 +139,7 @@ def print_relation_scores(results: Mapping[str, Any], console: Console | None = 
     splits = {split: results[split] for split in ("validation", "test") if split in results}
     runs = results.get("trials", [results])
     with_specificity = any("specificity" in one.get("test", ()) for one in runs)
-    table = Table(title="Relation extraction")
+    table = Table(title="Relation extraction" + _trained_on(results))
     table.add_column("split")
     table.add_column("counted over")
     for name in ("precision", "recall", "F1", *["specificity"] * with_specificity):

@@ -1,6 +1,6 @@
 """Runs one command of a sweep, so that it does not outlive the process that started it.
 
-python -m biobert_jax.sweeps.child SIGNAL COMMAND...
+python -m biobert_jax.sweeps.child SIGNAL PARENT COMMAND...
 """
 
 import ctypes
@@ -23,7 +23,8 @@ def start(command: list[str], log: Path, on_loss: str = "SIGTERM") -> subprocess
       on_loss: the signal that the command gets if the calling process dies (Linux).
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    wrapped = [sys.executable, "-m", "biobert_jax.sweeps.child", on_loss, *command]
+    parent = str(os.getpid())
+    wrapped = [sys.executable, "-m", "biobert_jax.sweeps.child", on_loss, parent, *command]
     with open(log, "ab") as file:
         return subprocess.Popen(
             wrapped, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
@@ -49,11 +50,11 @@ def error_of(log: Path, begin: int = 0) -> str:
 
 
 def main() -> None:
-    name, *command = sys.argv[1:]
+    name, parent, *command = sys.argv[1:]
     if sys.platform == "linux":
-        parent = os.getppid()
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.Signals[name].value)
-        if os.getppid() != parent:  # it died before the signal was asked for
+        # It may have died while this process started, and then no signal comes.
+        if os.getppid() != int(parent):
             sys.exit(1)
     os.execvp(command[0], command)
 

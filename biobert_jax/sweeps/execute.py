@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import re
 import signal
 import statistics
 import time
@@ -13,7 +14,7 @@ from typing import Any
 from biobert_jax import files
 from biobert_jax.sweeps import child
 from biobert_jax.sweeps.executors import Executor
-from biobert_jax.sweeps.plan import SweepError, SweepRun, best_of, resolved
+from biobert_jax.sweeps.plan import REFERENCE, SweepError, SweepRun, best_of, resolved
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +112,7 @@ class Sweep:
         chosen = run.choose.settings if run.choose else ()
         now = _as_json({"config": run.config} | resolved(run.settings, self.folder, {}))
         for name in sorted((now.keys() | before.keys()) - set(chosen)):
-            if now.get(name) != before.get(name):
+            if not same_setting(run.settings.get(name), now.get(name), before.get(name)):
                 raise SweepError(
                     f"{self.folder(run.name)}: finished with {name} = {before.get(name)!r}, and "
                     f"the sweep has {now.get(name)!r} now; choose another --workdir, or remove "
@@ -163,6 +164,26 @@ class Sweep:
                 # Its shard starts it again, as this one does with its own.
                 if record.state in again and file.stat().st_mtime < began:
                     record.state = "waiting"
+
+
+def same_setting(given: Any, now: Any, before: Any) -> bool:
+    """Whether a setting has the value of before.
+
+    A folder of another run may be written relative or absolute, as --workdir was.
+
+    Args:
+      given: the setting as the sweep has it, with `{NAME}` for the folder of a run.
+      now: with that folder in its place.
+      before: the recorded value.
+    """
+    if now == before or not (isinstance(given, str) and isinstance(before, str)):
+        return now == before
+    parts = REFERENCE.split(given)  # text, name, text, name, ..., text
+    pattern = "".join(
+        f"(.*/)?{re.escape(part)}" if index % 2 else re.escape(part)
+        for index, part in enumerate(parts)
+    )
+    return len(parts) > 1 and re.fullmatch(pattern, before) is not None
 
 
 def run_sweep(

@@ -14,7 +14,7 @@ from typing import Any
 from biobert_jax.errors import UserError
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]*(/[A-Za-z0-9][\w.+-]*)*")
-_REFERENCE = re.compile(r"\{([^{}]*)\}")
+REFERENCE = re.compile(r"\{([^{}]*)\}")
 
 
 EVALUATE = "evaluate"
@@ -64,7 +64,7 @@ class SweepRun:
     def needs(self) -> tuple[str, ...]:
         """Names of the runs that must finish first, without repeats."""
         texts = [value for value in self.settings.values() if isinstance(value, str)]
-        named = [name for text in texts for name in _REFERENCE.findall(text)]
+        named = [name for text in texts for name in REFERENCE.findall(text)]
         return tuple(
             dict.fromkeys([*named, *(self.choose.among if self.choose else ()), *self.after])
         )
@@ -153,7 +153,7 @@ def resolved(
       folder_of: from a run's name to its folder.
       chosen: from `choose`; they take precedence.
     """
-    put = lambda text: _REFERENCE.sub(lambda match: str(folder_of(match[1])), text)
+    put = lambda text: REFERENCE.sub(lambda match: str(folder_of(match[1])), text)
     done = {name: put(v) if isinstance(v, str) else v for name, v in settings.items()}
     return done | dict(chosen)
 

@@ -16,8 +16,9 @@ from biobert_jax.models.encoders import config_from_dict
 from biobert_jax.models.protocol import EncoderConfig
 from biobert_jax.tasks import registry
 
-VERSION = 1
-"""Of what is written: 1 names the encoder (`architecture.model_type`) and knows all its fields."""
+VERSION = 2
+"""Of what is written: 1 names the encoder (`architecture.model_type`) and knows all its fields; 2
+has the scored classes of relations."""
 
 _DAMAGED = "Train again, or name another workdir"
 

@@ -49,12 +49,14 @@ class RelationCard(Card):
       marking: how raw text with offsets was marked, a name of `text.entity_marking.METHODS`.
       marks: the kinds of marks in the training sentences (`text.entity_marking.kind_of_mark`);
         empty where that is unknown, or where there are too many to be types of entities.
+      scored: the classes that scores are about; empty for all but `0` and `false`.
     """
 
     task: str = "relation"
     windows: Windowing = Windowing()
     marking: str = "anonymise"
     marks: Sequence[str] = dataclasses.field(default_factory=list)
+    scored: Sequence[str] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass
@@ -100,7 +102,12 @@ def prepare(config: Any, start_from: Starter) -> Prepared:
     windows, marking = Windowing(**config.windows), config.dataset.marking
     marks = kinds_of_marks(data.splits["train"])
     card = start.card(
-        RelationCard, labels=data.labels, windows=windows, marking=marking, marks=marks
+        RelationCard,
+        labels=data.labels,
+        windows=windows,
+        marking=marking,
+        marks=marks,
+        scored=data.scored,
     )
     task = RelationTask(data, start.tokenizer, model, windows, card)
     initial = start.initial_params(data.labels)

@@ -145,7 +145,13 @@ def score_relation(model: Trained, data: Path, split: str, rename: Mapping[str, 
             f"{at(data)}: has the class {', '.join(strange)}; the model of {model.source} knows "
             f"{', '.join(labels)}. Name what it is to the model, such as --map positive=1"
         )
-    scored = [label for label in labels if label not in relation_sets.NEGATIVES]
+    scored = list(card.scored) if card is not None else []
+    scored = scored or [label for label in labels if label not in relation_sets.NEGATIVES]
+    if strange := sorted(set(scored) - set(labels)):
+        raise CheckpointError(
+            f"{model.source}: the card scores the class {', '.join(strange)}, which is none of its "
+            f"labels {', '.join(labels)}. Train again, or name another workdir"
+        )
     chosen = relation_sets.RelationSet({"test": examples}, labels, scored, {}, {})
     windows = card.windows if card is not None else relation.Windowing()
     head = SequenceClassifier(model.architecture, model.compute, num_labels=len(labels))

@@ -16,6 +16,7 @@ from typing import Any
 import jax
 import ml_collections
 
+from biobert_jax.arguments import expand_home
 from biobert_jax.errors import DataError, TrainingError
 from biobert_jax.files import read_json, write_json, writing
 from biobert_jax.training.lock import WorkdirLock
@@ -177,7 +178,8 @@ def _differences(there: Any, here: Any, name: str = "") -> list[tuple[str, Any, 
                 there.get(key), here.get(key), f"{name}.{key}" if name else key
             )
         ]
-    return [] if there == here else [(name, there, here)]
+    # A path that begins with ~ is the one that it stands for.
+    return [] if expand_home(there) == here else [(name, there, here)]
 
 
 @functools.cache

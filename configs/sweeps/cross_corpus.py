@@ -11,7 +11,7 @@ runs that exist, as (set, run) pairs, and nothing is trained.
 
 import ml_collections
 
-from biobert_jax.sweeps.plan import EVALUATE, SweepRun
+from biobert_jax.sweeps.plan import EVALUATE, SweepError, SweepRun
 
 
 def get_config(variant: str = ""):
@@ -38,6 +38,11 @@ def get_config(variant: str = ""):
 
 
 def get_runs(config):
+    if not config.data:
+        raise SweepError(
+            "config.data is missing; expected the folder with "
+            + ", ".join(folder for *_, folder in (*config.diseases, *config.chemicals))
+        )
     models = dict(config.models)
     for kind, sets in (("disease", config.diseases), ("chemical", config.chemicals)):
         for name, experiment, folder in sets:

@@ -60,6 +60,7 @@ def relations(tmp_path_factory):
         (folder / f"{split}.tsv").write_text("\n".join(header + lines) + "\n")
     config = relation("own", "debug")
     config.dataset.name = "own"
+    config.dataset.scored = ("0",)  # not the default, so that what ignores it is found out
     config.update_from_flattened_dict(TINY | {"dataset.path": str(folder)})
     return folder, folder / "run", train.train(config, folder / "run")
 

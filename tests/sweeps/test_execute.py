@@ -1,12 +1,15 @@
 """Sweeps whose commands are stand-ins: what runs, once each, and what is recorded."""
 
 import json
+import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
-from biobert_jax.sweeps.execute import Sweep, run_sweep
+from biobert_jax.sweeps import child
+from biobert_jax.sweeps.execute import Sweep, run_sweep, same_setting
 from biobert_jax.sweeps.executors import Local
 from biobert_jax.sweeps.plan import Choose, SweepError, SweepRun, ordered
 
@@ -90,6 +93,40 @@ def test_a_finished_run_with_other_settings_is_refused(tmp_path):
     assert go(tmp_path, Commands(), RUNS[:1])[0]
     with pytest.raises(SweepError, match=r"rate = 0.1, and the sweep has 0.3 now"):
         Sweep([SweepRun("a", "c", {"score": 1, "rate": 0.3})], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "now", "before", "same"),
+    [
+        ("{a/b}@5", "sweeps/a/b@5", "/home/x/sweeps/a/b@5", True),
+        ("{a/b}@5", "sweeps/a/b@5", "a/b@5", True),
+        ("{a/b}@5", "sweeps/a/b@5", "sweeps/a/b@6", False),
+        ("{a/b}@5", "sweeps/a/b@5", "sweeps/a/c@5", False),
+        ("{a/b}", "sweeps/a/b", "sweeps/xa/b", False),
+        ("data", "data", "/home/x/data", False),
+        (1, 1, 1, True),
+        (1, 1, "1", False),
+    ],
+)
+def test_workdirs_may_be_relative_or_absolute(given, now, before, same):
+    assert same_setting(given, now, before) == same
+
+
+def test_a_finished_sweep_is_found_from_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert go(Path("sweep"), Commands())[0]
+    assert go(tmp_path / "sweep", Commands(a="fails"))[0]
+
+
+def test_a_command_whose_parent_is_gone_does_not_start(tmp_path):
+    command = [sys.executable, "-c", f"open({str(tmp_path / 'ran')!r}, 'w')"]
+    assert child.start(command, tmp_path / "log").wait() == 0
+    assert (tmp_path / "ran").exists()
+    (tmp_path / "ran").unlink()
+    started = [sys.executable, "-m", "biobert_jax.sweeps.child", "SIGTERM", "1", *command]
+    done = subprocess.run(started, check=False)
+    assert done.returncode == 1
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_damaged_record_is_named(tmp_path):

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from biobert_jax.sweeps.plan import Choose, SweepError, SweepRun, best_of, ordered, resolved, select
+from biobert_jax.sweeps.execute import Sweep
+from biobert_jax.sweeps.plan import (
+    EVALUATE,
+    Choose,
+    SweepError,
+    SweepRun,
+    best_of,
+    ordered,
+    resolved,
+    select,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 SWEEPS = ROOT / "configs" / "sweeps"
@@ -75,8 +85,80 @@ def test_every_sweep_file_gives_runs_whose_settings_exist(path, variant):
     from biobert_jax.configuration.files import load
     from biobert_jax.launcher.sweep import read_runs
 
-    runs = read_runs(path, load(f"{path}:{variant}"))
-    assert len(runs) >= 4
+    config = load(f"{path}:{variant}")
+    if path.stem == "cross_corpus":
+        config.data = "data"
+    assert len(read_runs(path, config)) >= 4
+
+
+def test_scoring_on_other_corpora_needs_their_folder():
+    from biobert_jax.configuration.files import load
+    from biobert_jax.launcher.sweep import read_runs
+
+    path = SWEEPS / "cross_corpus.py"
+    with pytest.raises(SweepError, match=r"config.data is missing.*NER/NCBI-disease"):
+        read_runs(path, load(str(path)))
+
+
+SCORING = {"model": "m", "data": "d"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "fact"),
+    [
+        ({"model": "m"}, "has no data"),
+        (SCORING | {"map": "Disease"}, "map to 'Disease'"),
+        (SCORING | {"map": ("A=B", 3)}, "map to 3"),
+        (SCORING | {"seed": 1}, "sets seed"),
+    ],
+)
+def test_settings_of_evaluate_are_checked_at_once(settings, fact):
+    from biobert_jax.launcher.sweep import check_evaluation
+
+    with pytest.raises(SweepError) as raised:
+        check_evaluation(SweepRun("a", EVALUATE, settings))
+    assert fact in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("A=B", ["--map=A=B"]), (("A=B", "C=B"), ["--map=A=B", "--map=C=B"]), ((), [])],
+)
+def test_several_types_are_renamed(given, expected):
+    from biobert_jax.launcher.sweep import check_evaluation, command
+
+    run = SweepRun("a", EVALUATE, SCORING | {"map": given})
+    check_evaluation(run)
+    line = command(run, run.settings, Path("out"))
+    assert [one for one in line if one.startswith("--map")] == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "settings", "missing"),
+    [
+        (EVALUATE, {"model": "{tmp}/m@5", "data": "{tmp}/absent"}, "data to"),
+        (EVALUATE, {"model": "{tmp}/absent@best", "data": "{tmp}"}, "model to"),
+        (EVALUATE, {"model": "{{x}}@5", "data": "{tmp}"}, ""),
+        (EVALUATE, {"model": "hf://a/b", "data": "{tmp}/m"}, ""),
+        ("ner/own", {"dataset.path": "{tmp}/absent"}, "dataset.path to"),
+        ("ner/own", {"init": "{tmp}/bert.ckpt", "dataset.path": "{tmp}/m"}, ""),
+        ("ner/own", {"init": "random", "dataset.path": "gs://bucket/x"}, ""),
+    ],
+)
+def test_missing_paths_are_named_before_anything_runs(tmp_path, config, settings, missing):
+    from biobert_jax.launcher.sweep import check_paths
+
+    (tmp_path / "m").mkdir()
+    (tmp_path / "bert.ckpt.index").touch()
+    run = SweepRun("a", config, {n: path.format(tmp=tmp_path) for n, path in settings.items()})
+    sweep = Sweep([run], tmp_path / "sweep")
+    if not missing:
+        check_paths(sweep, [run])
+        return
+    with pytest.raises(SweepError, match=missing):
+        check_paths(sweep, [run])
+    sweep.records["a"].state = "done"  # its data may be gone
+    check_paths(sweep, [run])
 
 
 @pytest.mark.parametrize(

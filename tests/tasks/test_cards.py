@@ -22,7 +22,7 @@ ENCODER = {
 }
 CARDS = [
     NerCard(**ENCODER, labels=["O", "B"], windows=ner.Windowing(64, 8, True), joining="-/"),
-    RelationCard(**ENCODER, windows=relation.Windowing(99, False), marking="wrap"),
+    RelationCard(**ENCODER, windows=relation.Windowing(99, False), marking="wrap", scored=["1"]),
     QaCard(**ENCODER, kind="list", windows=qa.Windowing(90, 20, 9), decoding=Decoding(3, 4, 5, 1)),
     PretrainingCard(**ENCODER),
     Card(**ENCODER),
@@ -37,7 +37,7 @@ WITHOUT_VERSION = {
     "scored": ["1"],
     "windows": {"max_length": 99, "around_marks": False},
 }
-"""As checkpoints have it from before there were versions: with a field that nothing reads."""
+"""As checkpoints have it from before there were versions."""
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: type(card).__name__)
@@ -56,8 +56,14 @@ def test_every_task_has_a_card_of_its_own_name():
 def test_a_card_without_a_version_is_read():
     card = cards.read("runs/x", WITHOUT_VERSION)
     assert card == RelationCard(
-        **ENCODER, labels=["0", "1"], windows=relation.Windowing(99, False), marking="anonymise"
+        **ENCODER, labels=["0", "1"], windows=relation.Windowing(99, False), scored=["1"]
     )
+
+
+def test_a_card_of_an_earlier_version_is_read():
+    written = RelationCard(**ENCODER, labels=["0", "1"]).to_dict() | {"version": 1}
+    del written["scored"]
+    assert cards.read("runs/x", written) == RelationCard(**ENCODER, labels=["0", "1"])
 
 
 def test_a_card_of_an_unknown_task_is_read_as_far_as_its_encoder():
@@ -68,7 +74,7 @@ def test_a_card_of_an_unknown_task_is_read_as_far_as_its_encoder():
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"version": 99}, "version is 99; this program reads up to 1"),
+        ({"version": 99}, f"version is 99; this program reads up to {VERSION}"),
         ({"version": "1"}, "version is '1'"),
         ({"lowercase": "yes"}, "lowercase is 'yes'; expected true or false"),
         ({"vocabulary": "abc"}, "vocabulary is 'abc'; expected a list of strings"),
