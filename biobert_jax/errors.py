@@ -41,7 +41,27 @@ class TrainingError(UserError):
 
 def at(path: str | os.PathLike[str], line: int | None = None) -> str:
     """Returns the `file:line` prefix that error messages begin with."""
-    return f"{os.fspath(path)}:{line}" if line is not None else os.fspath(path)
+    where = stands_for(os.fspath(path))
+    return f"{where}:{line}" if line is not None else where
+
+
+_STANDS_FOR: dict[str, str] = {}
+
+
+def let_stand_for(folder: str, address: str) -> None:
+    """Makes messages name an address where they would name this folder, or what is in it.
+
+    Both end in a slash.
+    """
+    _STANDS_FOR[folder] = address
+
+
+def stands_for(path: str) -> str:
+    """What a path is a copy of, for messages; usually itself."""
+    for folder, address in _STANDS_FOR.items():
+        if f"{path}/".startswith(folder):
+            return (address + path[len(folder) :]).rstrip("/")
+    return path
 
 
 FAILED, BUG = 1, 70

@@ -56,10 +56,10 @@ def test_memory_is_bounded(tmp_path, monkeypatch):
     path.write_bytes(gzip.compress(b"a\n" * 10_000, mtime=0))
     with pytest.raises(DataError, match="more than 9,999 bytes"):
         files.read_text(path, limit=9_999)
-    monkeypatch.setattr(files, "MAX_FILE_BYTES", 19_999)
+    monkeypatch.setattr(files.reading, "MAX_FILE_BYTES", 19_999)
     with pytest.raises(DataError, match="more than 19,999 bytes"):
         files.read_text(path)
-    monkeypatch.setattr(files, "MAX_LINE_BYTES", 6)
+    monkeypatch.setattr(files.reading, "MAX_LINE_BYTES", 6)
     with pytest.raises(DataError, match=r"standard input:2: .* more than 6 bytes"):
         list(files.decode_lines(io.BytesIO(b"short\nmuch longer\n"), "standard input"))
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from biobert_jax.errors import DataError
-from biobert_jax.files import read_text
+from biobert_jax.files import local, read_text
 
 _INSTRUCTION = re.compile(r"%?([\w.\-]+) = .*?metadata=\{.*?op_name=\"([^\"]*)\"")
 _MODULES = ("embeddings", "word_embeddings", "attention", "mlp", "qkv", "intermediate", "output")
@@ -59,6 +59,7 @@ def time_of_parts(folder: Path) -> dict[str, float]:
 
     from biobert_jax.training.profiling import PROGRAM
 
+    folder = local(folder)
     files = sorted(folder.rglob("*.xplane.pb"), key=lambda path: path.stat().st_mtime)
     if not files or not (folder / PROGRAM).is_file():
         raise DataError(

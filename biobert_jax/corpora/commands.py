@@ -3,10 +3,10 @@
 import argparse
 import json
 import os
-from pathlib import Path
 
 from biobert_jax.arguments import positive_number, share, whole_number
 from biobert_jax.errors import UserError
+from biobert_jax.files import to_path
 
 SOURCES = ("pubmed", "pmc", "text")
 TEXT_FORMATS = ("sentences", "lines", "jsonl")
@@ -161,7 +161,7 @@ def decontaminate(args: argparse.Namespace) -> None:
 
 def _names(paths: list[str]) -> dict[str, str]:
     """Paths by their last part, or as they are where two end alike."""
-    names = [Path(path).stem for path in paths]
+    names = [to_path(path).stem for path in paths]
     distinct = len(set(names)) == len(names)
     return dict(zip(names if distinct else paths, paths, strict=True))
 

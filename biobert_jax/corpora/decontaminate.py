@@ -32,7 +32,7 @@ from biobert_jax.corpora.readers.inputs import ReaderOptions, find_inputs, read_
 from biobert_jax.datasets.conll import read_folder
 from biobert_jax.errors import DataError, at
 from biobert_jax.file_kinds import TEXT
-from biobert_jax.files import read_lines, write_json, write_text
+from biobert_jax.files import read_lines, to_path, write_json, write_text
 
 SHINGLE_WORDS = 8
 SHARE = 0.5
@@ -80,7 +80,7 @@ def read_benchmark(path: str | os.PathLike[str]) -> list[str]:
     Raises:
       DataError: it cannot be read.
     """
-    path = Path(path)
+    path = to_path(path)
     if path.is_dir():
         return [" ".join(sentence.words) for sentence in read_folder(path)["test"].sentences]
     lines = read_lines(path, TEXT, hint="name a folder with test.tsv, or one sentence per line")

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from biobert_jax.errors import DataError, at
 from biobert_jax.file_kinds import CONLL, TEXT
-from biobert_jax.files import read_text, split_lines
+from biobert_jax.files import local, read_text, split_lines
 
 SPLITS = ("train", "devel", "test")
 SUFFIXES = (".tsv", ".txt", ".conll")
@@ -59,8 +59,8 @@ def read_conll(path: str | Path, scheme: str | None = None) -> ConllFile:
       DataError: another form of file, not UTF-8, a line with one column, a tag of unknown form, or
         no sentence at all.
     """
-    raw, documents = _read_raw(Path(path))
-    return _normalise(Path(path), raw, documents, scheme or detect_scheme([s.tags for s in raw]))
+    raw, documents = _read_raw(local(path))
+    return _normalise(local(path), raw, documents, scheme or detect_scheme([s.tags for s in raw]))
 
 
 def read_folder(path: str | Path) -> dict[str, ConllFile]:
@@ -76,7 +76,7 @@ def read_folder(path: str | Path) -> dict[str, ConllFile]:
     Raises:
       DataError: a split has no file, or more than one; and whatever `read_conll` finds.
     """
-    paths = _find_splits(Path(path))
+    paths = _find_splits(local(path))
     raw = {split: _read_raw(file) for split, file in paths.items()}
     scheme = detect_scheme([s.tags for sentences, _ in raw.values() for s in sentences])
     files = {split: _normalise(paths[split], *raw[split], scheme) for split in paths}

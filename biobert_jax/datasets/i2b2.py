@@ -21,7 +21,7 @@ from biobert_jax.datasets.conll import Sentence
 from biobert_jax.datasets.spans import Span, tags_of_spans
 from biobert_jax.errors import DataError, at
 from biobert_jax.file_kinds import TEXT
-from biobert_jax.files import read_text, split_lines
+from biobert_jax.files import local, read_text, split_lines
 
 TYPES = ("problem", "test", "treatment")
 DEVEL_EVERY = 10
@@ -42,7 +42,7 @@ def read_i2b2_folder(folder: str | Path) -> dict[str, list[Sentence]]:
     Raises:
       DataError: no records, a record without its text, or a concept file that does not fit it.
     """
-    folder = Path(folder)
+    folder = local(folder)
     texts = {_key(folder, path): path for path in sorted(folder.rglob("*.txt"))}
     concepts = {_key(folder, path): path for path in sorted(folder.rglob("*.con"))}
     splits: dict[str, list[Sentence]] = {"train": [], "devel": [], "test": []}

@@ -16,7 +16,7 @@ from biobert_jax.datasets.bioasq import (
 )
 from biobert_jax.datasets.squad import Question, read_squad, split_by_article
 from biobert_jax.errors import DataError, at
-from biobert_jax.files import read_json
+from biobert_jax.files import local, read_json
 
 logger = logging.getLogger(__name__)
 
@@ -87,15 +87,15 @@ def load_splits(
         splits = QaSplits(load_squad())
     elif not path:
         raise DataError(_where_to_get(name))
-    elif not Path(path).is_dir():
+    elif not (folder := local(path)).is_dir():
         raise DataError(f"{at(path)}: no such folder; expected one with the files of {name}.")
     elif name in BIOASQ:
         year = name.removeprefix("bioasq_")
         splits = _load_bioasq(
-            Path(path), year, kind, train, test_passages, validation_share, split_seed
+            folder, year, kind, train, test_passages, validation_share, split_seed
         )
     else:
-        splits = _load_squad(Path(path), validation_share, split_seed)
+        splits = _load_squad(folder, validation_share, split_seed)
     _check_answered(splits, kind, path or name)
     questions = {split: kept[: limit or None] for split, kept in splits.questions.items()}
     return dataclasses.replace(splits, questions=questions)

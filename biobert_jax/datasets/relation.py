@@ -10,6 +10,7 @@ from biobert_jax.datasets.relation_chemprot import read_chemprot
 from biobert_jax.datasets.relation_files import RelationExample, find_splits, read_relations
 from biobert_jax.datasets.subsets import drawn
 from biobert_jax.errors import DataError, at
+from biobert_jax.files import local
 from biobert_jax.text.entity_marking import METHODS
 
 TEN_FOLDS = ("gad", "euadr")
@@ -58,7 +59,7 @@ def fold_numbers(name: str, path: str = "", fold: str | int = "all") -> list[int
 
             return list(range(1, FOLDS + 1))
         return list(range(1, 11)) if name in TEN_FOLDS else []
-    folder = Path(path)
+    folder = local(path)
     inside = (
         {int(p.name) for p in folder.iterdir() if p.name.isdecimal()} if folder.is_dir() else ()
     )
@@ -224,7 +225,7 @@ def _read(name: str, path: str, fold: str | int, marking: str) -> Read:
             f"{', '.join(DATASETS)}. Name one, or set dataset.path to a folder with train.tsv and "
             "test.tsv"
         )
-    folder = Path(path)
+    folder = local(path)
     if folder.is_dir() and (folder / ARCHIVE).is_file():
         folder = folder / ARCHIVE
     if folder.is_file() and folder.suffix != ".zip":

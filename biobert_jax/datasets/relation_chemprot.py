@@ -25,7 +25,7 @@ from typing import Any
 from biobert_jax.datasets.archive import read_member
 from biobert_jax.datasets.relation_files import RelationExample
 from biobert_jax.errors import DataError, at
-from biobert_jax.files import split_lines
+from biobert_jax.files import local, split_lines
 from biobert_jax.text.entity_marking import METHODS, Entity, Span
 from biobert_jax.text.sentences import split_sentences
 
@@ -69,7 +69,7 @@ def read_chemprot(path: str | Path, marking: str = "anonymise") -> dict[str, Che
     Raises:
       DataError: a file is missing or damaged, or a line is not of its form.
     """
-    return {split: read_part(Path(path), part, marking) for split, part in PARTS.items()}
+    return {split: read_part(local(path), part, marking) for split, part in PARTS.items()}
 
 
 def read_part(path: Path, part: str, marking: str = "anonymise") -> ChemProtPart:

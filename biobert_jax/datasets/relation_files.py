@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from biobert_jax.errors import DataError, at
 from biobert_jax.file_kinds import JSON, TEXT
-from biobert_jax.files import parse_json, read_text, split_lines
+from biobert_jax.files import parse_json, read_text, split_lines, to_path
 from biobert_jax.text.entity_marking import METHODS, Entity, Span, find_marks
 
 _STEMS = {"train": ("train",), "validation": ("devel", "dev", "valid"), "test": ("test",)}
@@ -87,7 +87,7 @@ def read_relations(
     Raises:
       DataError: a line that is not of the form above; names the file and the line.
     """
-    path = Path(path)
+    path = to_path(path)
     examples = parse_relations(read_text(path, TEXT, JSON), at(path), marking)
     if not examples and not may_be_empty:
         raise DataError(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from biobert_jax.errors import DataError, at
-from biobert_jax.files import read_json
+from biobert_jax.files import read_json, to_path
 
 
 class Answer(NamedTuple):
@@ -62,7 +62,7 @@ def read_placed(paths: str | Path | Sequence[str | Path]) -> Iterable[tuple[str,
     paths = [paths] if isinstance(paths, str | Path) else paths
     places: dict[str, str] = {}
     for path in paths:
-        for place, question in _read_file(Path(path)):
+        for place, question in _read_file(to_path(path)):
             if question.id in places:
                 raise DataError(
                     f"{place}: found the id {question.id!r}, which {places[question.id]} has "

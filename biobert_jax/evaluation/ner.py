@@ -1,12 +1,12 @@
 """Scores for named entity recognition, and the files of predictions that they come from."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from biobert_jax.errors import DataError, at
-from biobert_jax.files import read_lines
+from biobert_jax.files import read_lines, write_text
 
 BARE_TYPE = "entity"  # what the entities of bare B and I tags are called in `per_type`
 
@@ -116,14 +116,15 @@ def write_predictions(
     """
     sentences = list(sentences)
     _check_shapes([sentence.tags for sentence in sentences], predicted)
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="\n") as file:
+
+    def lines() -> Iterator[str]:
         for sentence, tags in zip(sentences, predicted, strict=True):
             for word, gold_tag, tag in zip(sentence.words, sentence.tags, tags, strict=True):
                 token = word.replace(" ", "\u00a0").replace("\t", "\u00a0")
-                file.write(f"{token} {gold_tag} {tag or 'O'}\n")
-            file.write("\n")
+                yield f"{token} {gold_tag} {tag or 'O'}\n"
+            yield "\n"
+
+    write_text(path, lines())
 
 
 def read_predictions(path: str | Path) -> Predictions:

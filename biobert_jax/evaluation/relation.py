@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from biobert_jax.files import write_text
+
 _SCORES = ("precision", "recall", "f1")
 
 
@@ -94,13 +96,11 @@ def write_predictions(
       probabilities: [n, C].
       labels: [C] the classes.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.write("\t".join(["id", "gold", "predicted", *labels]) + "\n")
-        for id_, label, guess, row in zip(ids, gold, predicted, probabilities, strict=True):
-            numbers = [f"{p:.6f}" for p in row]
-            file.write("\t".join([" ".join(id_.split()), label, guess, *numbers]) + "\n")
+    lines = ["\t".join(["id", "gold", "predicted", *labels]) + "\n"]
+    for id_, label, guess, row in zip(ids, gold, predicted, probabilities, strict=True):
+        numbers = [f"{p:.6f}" for p in row]
+        lines.append("\t".join([" ".join(id_.split()), label, guess, *numbers]) + "\n")
+    write_text(path, lines)
 
 
 def _scores(correct: int, gold: int, predicted: int) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from biobert_jax.datasets.bioasq import is_passage_id, question_id, read_official
 from biobert_jax.datasets.squad import read_squad
 from biobert_jax.errors import DataError, at
-from biobert_jax.files import read_json
+from biobert_jax.files import read_json, to_path
 from biobert_jax.inference.texts import (
     Record,
     id_of,
@@ -68,7 +68,7 @@ def read_questions(path: str, question: str | None = None) -> Iterator[Asked]:
             raise DataError(f"{at(name_of(path))}: a passage is empty. Remove it")
         yield Asked("1", question, passages)
     elif path.endswith((".json", ".json.gz")):
-        yield from _from_json(Path(path))
+        yield from _from_json(to_path(path))
     else:
         records = read_records(path)
         yield from without_repeats((record.place, _from_record(record)) for record in records)

@@ -9,12 +9,11 @@ import io
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from biobert_jax.errors import DataError, at
 from biobert_jax.file_kinds import HEAD_BYTES, JSON, TEXT, expect_kind, kind_of
-from biobert_jax.files import decode, decode_lines, open_bounded, read_bounded, shown
+from biobert_jax.files import decode, decode_lines, open_bounded, read_bounded, shown, to_path
 from biobert_jax.strict_json import parse_json
 
 STANDARD_INPUT = "-"
@@ -76,7 +75,7 @@ def read_texts(path: str, whole: bool = False) -> Iterator[Text]:
         _refuse_table(head, path, {"\t": "TSV", ",": "CSV"}, "plain text")
         if whole:
             text = decode(read_bounded(stream, where), where).removeprefix("\ufeff")
-            yield Text(shown(Path(where).stem), text)
+            yield Text(shown(to_path(where).stem), text)
             return
         for number, line in decode_lines(stream, where):
             if line.strip():

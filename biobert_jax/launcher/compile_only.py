@@ -4,8 +4,9 @@ python -m experiments.pretrain --config=configs/pretrain/biobert_v1_1_pubmed.py 
     --compile_only --topology=v5e:4x8
 """
 
-from pathlib import Path
 from typing import Any
+
+from biobert_jax.files import to_path
 
 
 def run(config: Any, name: str) -> None:
@@ -54,7 +55,7 @@ def architecture(config: Any) -> Any:
     from biobert_jax.launcher import start
     from biobert_jax.models.config import BertConfig
 
-    file = Path(config.init) / "config.json"
+    file = to_path(config.init) / "config.json"
     if file.is_file():
         return BertConfig.from_json_file(file)
     rates = start.dropout_rates(config)

@@ -14,9 +14,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="a workdir (runs/p, runs/p@500, runs/p@best), a Hugging Face folder or hf://owner/name",
     )
-    parser.add_argument(
-        "--data", required=True, type=Path, help="a file with gold labels, or a set's folder"
-    )
+    parser.add_argument("--data", required=True, help="a file with gold labels, or a set's folder")
     parser.add_argument(
         "--task", choices=("ner", "relation", "qa"), help="by default the one that trained it"
     )
@@ -30,7 +28,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
         metavar="DATA=MODEL",
         help="a type or class of the data, and what the model calls it; may be repeated",
     )
-    parser.add_argument("--output", type=Path, help="a new folder for results.json and predictions")
+    parser.add_argument("--output", help="a new folder for results.json and predictions")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
 
 
@@ -40,17 +38,18 @@ def run(args: argparse.Namespace) -> None:
     Raises:
       UserError: the model or the data cannot be read, or do not fit each other.
     """
+    from biobert_jax.files import to_path
+
     rename = dict(_pair(text) for text in args.map)
+    data, output = to_path(args.data), to_path(args.output) if args.output else None
     # Predictions without results.json are of a command that was stopped.
-    if args.output is not None and args.output.exists() and not args.output.is_dir():
-        raise UserError(f"--output {args.output}: a file; name a new folder")
-    if args.output is not None and args.output.exists():
-        found = [path.name for path in args.output.iterdir() if path.name != "predictions"]
+    if output is not None and output.exists() and not output.is_dir():
+        raise UserError(f"--output {output}: a file; name a new folder")
+    if output is not None and output.exists():
+        found = [path.name for path in output.iterdir() if path.name != "predictions"]
         if found:
-            raise UserError(f"--output {args.output}: holds {found[0]}; name a new folder")
-    results = evaluate(
-        args.model, args.data, args.split, rename, args.task, args.output, args.dtype
-    )
+            raise UserError(f"--output {output}: holds {found[0]}; name a new folder")
+    results = evaluate(args.model, data, args.split, rename, args.task, output, args.dtype)
     from biobert_jax.tasks import registry
 
     registry.resolve(registry.find(results["task"]).print_scores)(results)
@@ -83,7 +82,7 @@ def evaluate(
     import optax
 
     from biobert_jax.configuration.defaults import defaults
-    from biobert_jax.files import write_json
+    from biobert_jax.files import local, write_json
     from biobert_jax.inference.heads import params_of
     from biobert_jax.interop.load import load_checkpoint
     from biobert_jax.interop.workdir import read_workdir
@@ -124,7 +123,7 @@ def evaluate(
         card=card,
         compute=Compute(dtype=dtype),
     )
-    scored = registry.resolve(entry.score)(trained, data, split, rename or {})
+    scored = registry.resolve(entry.score)(trained, local(data), split, rename or {})
     shapes = jax.eval_shape(make_init(scored, optax.identity()), 0).params
     groups = tuple(group for group in shapes if group != "encoder")
     params = params_of(checkpoint, f"head for {entry.summary}", groups, entry.command)

@@ -12,6 +12,7 @@ from ml_collections import config_flags
 from biobert_jax.arguments import expand_home
 from biobert_jax.configuration import files
 from biobert_jax.errors import SettingError, TrainingError, printable, report_errors
+from biobert_jax.files import to_path
 from biobert_jax.launcher.checks import check_settings
 from biobert_jax.tasks import registry
 from biobert_jax.training.huge_pages import use_huge_pages
@@ -93,7 +94,7 @@ def launch_program(
                 values.num_processes,
                 values.process_id,
             )
-            program(values.config, values.workdir and Path(values.workdir))
+            program(values.config, values.workdir and to_path(values.workdir))
 
     app.run(main, flags_parser=parser(folder))
 

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from biobert_jax.configuration import files
 from biobert_jax.errors import SettingError, report_errors
+from biobert_jax.files import local_only
 from biobert_jax.launcher.checks import check_settings
 from biobert_jax.launcher.flags import parser
 from biobert_jax.sweeps.execute import Sweep, run_sweep
@@ -51,7 +52,7 @@ def _main(argv: list[str]) -> None:
         flag: Any = flags.FLAGS["config"]
         file = flag.config_filename
         runs = read_runs(Path(file.partition(":")[0]), values.config)
-        sweep = Sweep(runs, Path(values.workdir))
+        sweep = Sweep(runs, local_only(values.workdir, "--workdir of a sweep"))
         chosen = select(runs, values.only)
         own = share(chosen, values.shard)
         if values.only and not (values.print or values.dry_run):

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from biobert_jax.errors import TrainingError
-from biobert_jax.files import write_json
+from biobert_jax.files import to_path, write_json
 from biobert_jax.launcher import start
 from biobert_jax.launcher.checks import check_devices, check_settings
 from biobert_jax.reports.model_card import write_model_card
@@ -163,7 +163,7 @@ def _head(config: Any) -> Results:
     dataset = config.dataset
     path = dataset.get("path", "")
     # A set of one's own is named after its folder.
-    name = Path(path).resolve().name if dataset.name == OWN_DATA and path else dataset.name
+    name = to_path(path).resolve().name if dataset.name == OWN_DATA and path else dataset.name
     head = {"task": config.task, "dataset": name, "seed": list(config.trials.seeds) or config.seed}
     if path:
         head["path"] = path

@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from biobert_jax.errors import DataError
@@ -101,7 +100,9 @@ def report(args: argparse.Namespace) -> None:
         *(systems(runs), runs, problems, args.baseline, args.confidence),
         with_figures=not args.no_figures,
     )
-    folder = Path(args.output)
+    from biobert_jax.files import to_path
+
+    folder = to_path(args.output)
     write_report(made, folder)
     _report(made.problems)
     print(f"{folder / 'index.html'}: {len(runs)} runs", file=sys.stderr)
@@ -170,7 +171,7 @@ def _print(table: "Table", args: argparse.Namespace) -> None:
 
     if args.output:
         # Wide enough for any table: a file has no window.
-        write_text(Path(args.output), render(table, args.format, width=240))
+        write_text(args.output, render(table, args.format, width=240))
     else:
         width = None if sys.stdout.isatty() else 240
         sys.stdout.write(render(table, args.format, width))

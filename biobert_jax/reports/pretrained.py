@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from biobert_jax.errors import DataError
-from biobert_jax.files import read_json
+from biobert_jax.files import read_json, to_path
 from biobert_jax.reports.runs import Run
 
 
@@ -37,7 +36,7 @@ def corpora(run: Run) -> list[Corpus]:
         pair = isinstance(entry, list) and len(entry) == 2
         if not pair or not isinstance(entry[1], int | float) or not entry[1]:
             continue  # with a weight of 0 it is evaluated on, not read
-        folder, weight = Path(str(entry[0])), float(entry[1])
+        folder, weight = to_path(str(entry[0])), float(entry[1])
         try:
             manifest = read_json(folder / "manifest.json")
         except DataError:  # moved or removed since; what it was called is known all the same
@@ -66,7 +65,7 @@ def origin(init: str, runs: Sequence[Run]) -> tuple[Run, int] | None:
     path, step = match.group(1), match.group(2)
     if not path or path.startswith("hf://") or path == "random":
         return None
-    wanted = Path(path)
+    wanted = to_path(path)
     candidates = [run for run in runs if run.task == "pretraining"]
     same = [run for run in candidates if run.path.resolve() == wanted.resolve()]
     for length in range(len(wanted.parts), 0, -1):

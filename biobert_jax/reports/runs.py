@@ -1,14 +1,13 @@
 """Finished runs on disk: one folder, folders of seeds, folds or trials, a whole tree of them."""
 
 import math
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from biobert_jax.errors import DataError, at
-from biobert_jax.files import read_json
+from biobert_jax.files import read_json, to_path, walk
 
 RESULTS = "results.json"
 CONFIG = "config.json"
@@ -68,9 +67,9 @@ def as_object(value: Any) -> dict[str, Any]:
 def named(argument: str) -> tuple[str, Path]:
     """Takes `[NAME=]PATH` apart; a path that exists as a whole has no name."""
     name, mark, path = argument.partition("=")
-    if mark and name and not os.path.exists(argument) and "/" not in name:
-        return name, Path(path)
-    return "", Path(argument)
+    if mark and name and not to_path(argument).exists() and "/" not in name:
+        return name, to_path(path)
+    return "", to_path(argument)
 
 
 def find_runs(arguments: Sequence[str]) -> Found:
@@ -118,8 +117,7 @@ def label_of_init(init: str) -> str:
 def _candidates(top: Path) -> Iterator[Path]:
     """Folders with a results.json or a config.json; not those within such a folder."""
     base = len(top.parts)
-    for folder, inside, files in os.walk(top):
-        path = Path(folder)
+    for path, inside, files in walk(top):
         inside.sort()
         inside[:] = [n for n in inside if n not in _NOT_RUNS and not n.startswith(".")]
         if len(path.parts) - base >= _MAX_DEPTH:
@@ -193,7 +191,7 @@ def _evaluated(results: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
     """What `biobert evaluate` wrote, with the seed and the config of the run that it scored."""
     model = str(results["model"])
     try:
-        config = _config(Path(re.sub(r" \(step \d+\)$", "", model)))
+        config = _config(to_path(re.sub(r" \(step \d+\)$", "", model)))
     except DataError:
         config = {}
     if "seed" not in config:

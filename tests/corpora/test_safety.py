@@ -107,7 +107,7 @@ def test_deep_nesting_is_refused(tmp_path, depth):
 
 @pytest.mark.parametrize("reader", [read_pubmed, read_jats, read_lines])
 def test_gzip_bombs_are_given_up(tmp_path, monkeypatch, reader):
-    monkeypatch.setattr(streams, "FREE_BYTES", 2**20)
+    monkeypatch.setattr(streams.reading, "FREE_BYTES", 2**20)
     path = tmp_path / "bomb.gz"
     with gzip.open(path, "wb") as file:
         for _ in range(20):

@@ -36,7 +36,7 @@ BOMB = gzip.compress(b"a\tO\n" * 2**19, mtime=0)
 
 @pytest.fixture(autouse=True)
 def small_bombs_count(monkeypatch):
-    monkeypatch.setattr(files, "FREE_BYTES", 2**20)
+    monkeypatch.setattr(files.reading, "FREE_BYTES", 2**20)
 
 
 def squad(context="Aspirin helps against pain.", **answer):
@@ -342,7 +342,7 @@ def test_an_unreadable_file(tmp_path, capsys):
 def test_a_set_too_large_for_memory(tmp_path, capsys, monkeypatch):
     for split in ("train", "devel", "test"):
         (tmp_path / f"{split}.tsv").write_text(NER)
-    monkeypatch.setattr(files, "MAX_FILE_BYTES", len(NER) - 1)
+    monkeypatch.setattr(files.reading, "MAX_FILE_BYTES", len(NER) - 1)
     message = only_message(capsys, functools.partial(load_ner, "own", path=str(tmp_path)))
     assert message.startswith(f"{tmp_path / 'train.tsv'}: more than")
 

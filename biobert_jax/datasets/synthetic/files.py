@@ -10,7 +10,7 @@ from lxml.builder import E
 
 from biobert_jax.datasets.conll import Sentence
 from biobert_jax.datasets.synthetic.corpus import AnnotatedDocument
-from biobert_jax.files import atomic_writing, write_text
+from biobert_jax.files import atomic_writing, to_path, write_text
 
 _DOCTYPE = (
     '<!DOCTYPE PubmedArticleSet PUBLIC "-//NLM//DTD PubMedArticle, 1st January 2019//EN" '
@@ -36,7 +36,7 @@ def write_pubmed(
     Returns:
       The files.
     """
-    folder = Path(folder)
+    folder = to_path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     documents = iter(documents)
     paths = []
@@ -59,7 +59,7 @@ def write_pubmed(
 
 def write_ner(folder: str | Path, splits: Mapping[str, Sequence[Sentence]]) -> Path:
     """Writes train.tsv, devel.tsv and test.tsv as `datasets.conll.read_folder` reads them."""
-    folder = Path(folder)
+    folder = to_path(folder)
     for split in _NER_SPLITS:
         text = (
             "".join(f"{w}\t{t}\n" for w, t in zip(s.words, s.tags, strict=True)) + "\n"

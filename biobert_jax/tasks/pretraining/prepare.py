@@ -6,6 +6,7 @@ from typing import Any
 from biobert_jax.corpora import mixture
 from biobert_jax.corpora.store import ShardedCorpus
 from biobert_jax.errors import SettingError
+from biobert_jax.files import to_path
 from biobert_jax.models.heads import PretrainingModel
 from biobert_jax.tasks.preparation import Prepared, Starter
 from biobert_jax.tasks.pretraining.instances import InstanceOptions
@@ -29,7 +30,7 @@ def prepare(config: Any, start_from: Starter) -> Prepared:
     folders = [folder for folder, _ in config.dataset.corpora]
     weights = [weight for _, weight in config.dataset.corpora] or [1.0]
     if folders and config.init == "random":
-        _take_vocabulary(config, ShardedCorpus(folders[0]), Path(folders[0]))
+        _take_vocabulary(config, ShardedCorpus(folders[0]), to_path(folders[0]))
     start = start_from(mixture.generated_texts)
     corpora = mixture.open_corpora(folders, start.tokenizer)
     corpora = corpora or [mixture.generated_corpus(start.tokenizer)]
@@ -56,7 +57,7 @@ def prepare(config: Any, start_from: Starter) -> Prepared:
 
 def _names(folders: list[str]) -> list[str]:
     """The last parts of the folders' names, or the whole ones if two end alike."""
-    last = [Path(folder).name for folder in folders]
+    last = [to_path(folder).name for folder in folders]
     return last if len(set(last)) == len(last) else folders
 
 

@@ -1,35 +1,23 @@
-"""Every path of a user: reading with limits and messages, writing all or nothing.
+"""Reading a user's files, local or in a bucket, within limits and with messages.
 
-Other modules open no file of a user by themselves. What they get from here:
-
-    reading   open_bounded, read_bytes, read_text, read_lines, read_json, parse_json
-    writing   atomic_writing, write_text, write_json
-    both      sha256_of, shown
-
-Whatever cannot be read is a DataError, whatever cannot be written a WriteError. Files come off the
-network by the thousand: some are cut short, some are damaged, and one may be hostile. So no gzip
-stream may grow out of proportion, and nothing is read into memory beyond a limit.
+Whatever cannot be read is a DataError. Files come off the network by the thousand: some are cut
+short, some are damaged, and one may be hostile. So no gzip stream may grow out of proportion, and
+nothing is read into memory beyond a limit.
 """
 
-import contextlib
 import gzip
 import hashlib
 import io
-import json
 import os
 import re
-import secrets
-import shutil
 import zlib
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import IO, Any, BinaryIO
+from collections.abc import Iterator
+from typing import IO, Any, BinaryIO, cast
 
-from biobert_jax.errors import DataError, WriteError, at
+from biobert_jax.errors import DataError, at
 from biobert_jax.file_kinds import HEAD_BYTES, JSON, TEXT, TEXT_KINDS, expect_kind
+from biobert_jax.files.paths import AnyPath, in_bucket, shown, to_path
 from biobert_jax.strict_json import parse_json
-
-AnyPath = str | os.PathLike[str]
 
 # PubMed XML shrinks about tenfold and the most repetitive text some fiftyfold; deflate's best,
 # which only a bomb reaches, is a thousandfold. Small files are let through whatever their ratio.
@@ -86,8 +74,7 @@ def open_bounded(path: AnyPath, buffer_size: int = 2**17) -> io.BufferedReader:
         checksum, or has decompressed to more than max(FREE_BYTES, MAX_RATIO x its size).
     """
     try:
-        file = open(path, "rb")  # noqa: SIM115 (closed with the stream that is returned)
-        size = os.fstat(file.fileno()).st_size
+        file, size = _open(path)
         is_gzip = file.peek(2)[:2] == _GZIP
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or error
@@ -102,6 +89,15 @@ def open_bounded(path: AnyPath, buffer_size: int = 2**17) -> io.BufferedReader:
     unzipped.myfileobj = file  # pyright: ignore[reportAttributeAccessIssue]
     limit = max(FREE_BYTES, MAX_RATIO * size)
     return io.BufferedReader(_Guarded(unzipped, shown(path), limit), buffer_size)
+
+
+def _open(path: AnyPath) -> tuple[io.BufferedReader, int]:
+    """A file, to be closed by the caller, and its bytes."""
+    if in_bucket(path):
+        remote = cast(Any, to_path(path)).open("rb")
+        return io.BufferedReader(remote), remote.size
+    file = open(path, "rb")  # noqa: SIM115
+    return file, os.fstat(file.fileno()).st_size
 
 
 def read_bounded(stream: IO[bytes], where: str, limit: int | None = None) -> bytes:
@@ -229,83 +225,6 @@ def read_json(path: AnyPath, limit: int | None = None) -> Any:
     return parse_json(read_text(path, JSON, TEXT, limit=limit), shown(path))
 
 
-@contextlib.contextmanager
-def atomic_writing(path: AnyPath) -> Iterator[Path]:
-    """Gives a temporary path to write to; when the block ends well, it takes the name `path`.
-
-    So the file is the old one or the whole new one, whatever happens. Folders are created. What is
-    no regular file (a pipe, /dev/stdout) is written to directly.
-
-    Raises:
-      WriteError: a full disk, a quota, a missing permission, a folder of that name.
-    """
-    path = Path(path)
-    with writing(path):
-        if path.is_dir():
-            raise IsADirectoryError(None, "it is a folder")
-        if path.exists() and not path.is_file():
-            yield path
-            return
-        path = Path(os.path.realpath(path))  # or a link would be replaced, not what it points to
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-        try:
-            yield temporary
-            if path.exists():
-                shutil.copymode(path, temporary)
-            with open(temporary, "rb") as file:
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def writing(path: AnyPath) -> Iterator[None]:
-    """Turns a full disk, a quota or a missing permission within the block into a WriteError."""
-    try:
-        yield
-    except OSError as error:
-        raise WriteError(
-            f"{shown(path)}: could not be written ({error.strerror or error}). Make room, or "
-            "choose another place, and give the same command again"
-        ) from error
-    except UnicodeEncodeError as error:
-        raise WriteError(
-            f"{shown(path)}: could not be written: it would hold "
-            f"U+{ord(error.object[error.start]):04X}, half a surrogate pair, at character "
-            f"{error.start}; expected Unicode text. Correct the input that it came from"
-        ) from error
-
-
-def write_text(path: AnyPath, text: str | Iterable[str]) -> None:
-    """Writes UTF-8 with LF, a string or pieces of one, as `atomic_writing` does."""
-    with (
-        atomic_writing(path) as temporary,
-        open(temporary, "w", encoding="utf-8", newline="\n") as file,
-    ):
-        file.writelines([text] if isinstance(text, str) else text)
-
-
-def write_json(path: AnyPath, value: object, indent: int | None = 2) -> None:
-    """Writes a JSON file as `atomic_writing` does; numbers that are not finite become null."""
-    try:
-        text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
-    except ValueError:
-        finite = json.loads(json.dumps(value), parse_constant=lambda name: None)
-        text = json.dumps(finite, indent=indent, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n")
-
-
-def refuse_overwriting(output: AnyPath, inputs: Iterable[AnyPath]) -> None:
-    """Raises DataError if the output is one of the inputs, by whatever name; before any work."""
-    for path in inputs:
-        if os.path.exists(output) and os.path.exists(path) and os.path.samefile(output, path):
-            raise DataError(
-                f"{shown(output)}: is an input, too, and would be lost; name another output"
-            )
-
-
 def sha256_of(path: AnyPath) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal.
 
@@ -313,12 +232,8 @@ def sha256_of(path: AnyPath) -> str:
       DataError: it cannot be read.
     """
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        file, _ = _open(path)
+        with file:
+            return hashlib.file_digest(cast(Any, file), "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"{shown(path)}: cannot be read ({error.strerror or error})") from error
-
-
-def shown(path: AnyPath) -> str:
-    """A path for messages, ids and reports: bytes that are not UTF-8 as \\xNN."""
-    return os.fsencode(os.fspath(path)).decode("utf-8", "backslashreplace")
