@@ -48,7 +48,9 @@ def main() -> None:
     run = Run(config, task, make_mesh(), TrainingData(iter(()), rows, 2000, micro_batches=1))
     run.initialise()
     placed = [run.place(batches[number]) for number in range(args.steps + 1)]
-    names = origins(run.program.step.lower(run.state, placed[0]).compile().as_text())
+    names = origins(
+        run.program.step.lower(run.state, placed[0], run.program.numbers).compile().as_text()
+    )
 
     jax.block_until_ready(run.advance(placed[0]))
     started = time.perf_counter()

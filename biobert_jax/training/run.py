@@ -169,7 +169,8 @@ class Run:
                 with self.trace.step(step):
                     batch = self.fetch()
                     metrics = self.advance(batch)
-                self.trace.after(step, metrics, self.program.step, (self.state, batch))
+                given = (self.state, batch, self.program.numbers)
+                self.trace.after(step, metrics, self.program.step, given)
                 self.report_pending()  # of the step before, while the device computes this one
                 self._pending = (step, metrics)
                 if step == self.first_step + 1:
@@ -208,7 +209,7 @@ class Run:
 
     def advance(self, batch: Any) -> Any:
         """Starts a step; returns its metrics, which may still be computed."""
-        self.state, metrics = self.program.step(self.state, batch)
+        self.state, metrics = self.program.step(self.state, batch, self.program.numbers)
         return metrics
 
     def report_pending(self) -> None:

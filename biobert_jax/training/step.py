@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 
 from biobert_jax.input.packing import lay_out
 from biobert_jax.tasks.protocol import Task
-from biobert_jax.training.optimizer import make_optimizer
+from biobert_jax.training.optimizer import make_optimizer, optimizer_of, schedule_numbers
 from biobert_jax.training.sharding import Rules, over_rows, replicated, state_shardings
 
 EPSILON = 1e-5
@@ -68,7 +68,7 @@ def make_train_step(
     task: Task,
     optimizer: optax.GradientTransformation,
     schedule: optax.Schedule,
-    seed: int,
+    seed: Any,
     micro_batches: int = 1,
     param_shardings: Any = None,
     freeze_encoder_steps: int = 0,
@@ -151,12 +151,17 @@ class Program:
     Attributes:
       init: from a seed to a fresh state.
       abstract: the state's shapes and shardings.
-      step: (state, batch) -> (state, metrics); compiled on first use; the given state is donated.
+      step: (state, batch, numbers) -> (state, metrics); compiled on first use; the given state is
+        donated.
+      numbers: what differs between runs of one program: the seed and the schedule's numbers. They
+        are inputs of the compiled step, so that runs of other seeds, rates and lengths find it in
+        the compilation cache.
     """
 
     init: Callable[[int], TrainState]
     abstract: TrainState
     step: Any
+    numbers: Mapping[str, Any]
 
 
 def build_program(
@@ -171,21 +176,48 @@ def build_program(
       total_steps: the step at which training ends.
       micro_batches: the number of parts in which each shard's rows are taken.
     """
-    optimizer, schedule = make_optimizer(config.optimizer, total_steps)
+    optimizer, _ = make_optimizer(config.optimizer, total_steps)
     init = make_init(task, optimizer)
     abstract = abstract_state(init, mesh, config.mesh.rules)
     shardings = shardings_of(abstract)
-    step = make_train_step(
+    numbers = {"seed": config.seed, **schedule_numbers(config.optimizer, total_steps)}
+
+    def train_step(state, batch, numbers):
+        update = step_of(config, task, numbers, micro_batches, shardings.params)
+        return update(state, batch)
+
+    out = (shardings, replicated(mesh))
+    step = jax.jit(train_step, donate_argnums=0, out_shardings=out)
+    return Program(init, abstract, step, numbers)
+
+
+def step_of(
+    config: ml_collections.ConfigDict,
+    task: Task,
+    numbers: Mapping[str, Any],
+    micro_batches: int = 1,
+    param_shardings: Any = None,
+) -> Callable[..., tuple[TrainState, dict[str, Any]]]:
+    """Builds the update of a run whose seed and schedule are data.
+
+    Args:
+      config: `optimizer`, but for what `numbers` says.
+      task: the task to train.
+      numbers: `seed`, and those of `schedule_numbers`; they may be traced.
+      micro_batches: see `make_train_step`.
+      param_shardings: see `make_train_step`.
+    """
+    schedule = {name: value for name, value in numbers.items() if name != "seed"}
+    optimizer, rate = optimizer_of(config.optimizer, schedule)
+    return make_train_step(
         task,
         optimizer,
-        schedule,
-        config.seed,
+        rate,
+        numbers["seed"],
         micro_batches,
-        shardings.params,
+        param_shardings,
         config.optimizer.freeze_encoder_steps,
     )
-    out = (shardings, replicated(mesh))
-    return Program(init, abstract, jax.jit(step, donate_argnums=0, out_shardings=out))
 
 
 def lower_train_step(
@@ -203,7 +235,8 @@ def lower_train_step(
     # Abstract: nothing may run on devices that do not exist.
     with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
         program = build_program(config, task, mesh, max(1, config.train.steps), micro_batches)
-        return program.step.lower(program.abstract, abstract_batch(config, task, mesh, rows))
+        batch = abstract_batch(config, task, mesh, rows)
+        return program.step.lower(program.abstract, batch, program.numbers)
 
 
 def abstract_batch(

@@ -45,7 +45,7 @@ class LoopOnly(Run):
         self.data = type("Data", (), {"batches": batches})
         self.function, self._pending = function, None
         self.trace = StepTrace(Path(), 0, 0)
-        self.program, self.state = SimpleNamespace(step=None), None
+        self.program, self.state = SimpleNamespace(step=None, numbers={}), None
         self.progress, self.checkpoints, self.happened = Clock(), Saved(), []
 
     def place(self, batch):

@@ -8,10 +8,12 @@ import numpy as np
 import optax
 import pytest
 
+from biobert_jax.configuration.defaults import defaults
 from biobert_jax.input.packing import Feature, lay_out
 from biobert_jax.models.heads import TokenClassifier
 from biobert_jax.tasks.losses import count_labels, cross_entropy_sum
-from biobert_jax.training.step import TrainState, make_init, make_train_step
+from biobert_jax.training.sharding import make_mesh
+from biobert_jax.training.step import TrainState, lower_train_step, make_init, make_train_step
 from tests.support.models import tiny_config
 
 LENGTH, LABELS = 24, 3
@@ -166,3 +168,15 @@ def test_a_frozen_encoder_has_no_gradient_until_it_begins(examples, micro_batche
             np.testing.assert_allclose(metrics["grad_norm"], norm, rtol=1e-6)
         else:
             jax.tree.map(close, found["encoder"], expected.opt_state["encoder"])
+
+
+def test_runs_of_other_seeds_rates_and_lengths_share_a_compiled_step():
+    task, mesh = Tagging(dropout=0.1), make_mesh(devices=jax.devices()[:1])
+
+    def lowered(seed: int, rate: float, steps: int) -> str:
+        config = defaults()
+        config.seed, config.optimizer.learning_rate = seed, rate
+        config.batch.row_length, config.train.steps = LENGTH * 3, steps
+        return lower_train_step(config, task, mesh, rows=8, micro_batches=1).as_text()
+
+    assert lowered(1, 5e-5, 100) == lowered(2, 1e-4, 2000)

@@ -31,10 +31,10 @@ from biobert_jax.training.data import (
 )
 from biobert_jax.training.evaluator import Evaluator
 from biobert_jax.training.metrics import Writers
-from biobert_jax.training.optimizer import make_optimizer, optimizer_of, schedule_numbers
+from biobert_jax.training.optimizer import make_optimizer, schedule_numbers
 from biobert_jax.training.run import Run, check_saveable, open_checkpoints
 from biobert_jax.training.sharding import make_mesh
-from biobert_jax.training.step import Program, TrainState, make_init, make_train_step
+from biobert_jax.training.step import Program, TrainState, make_init, step_of
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ class StackedRun(Run):
             jax.eval_shape(init, self.numbers["seed"]),
         )
         step = make_trials_step(config, task, mesh)
-        program = Program(init, abstract, lambda *given: step(*given, self.numbers))
+        program = Program(init, abstract, step, self.numbers)
         super().__init__(config, task, mesh, data, program)
 
     def initialise(self, initial_params: Callable[[Any], Any] | None = None) -> None:
@@ -214,21 +214,17 @@ def make_trials_step(config: Config, task: Task, mesh: Mesh) -> Callable[..., An
         at_once = 1
 
     def one(number, state, batch, numbers):
-        schedule = {name: value for name, value in numbers.items() if name != "seed"}
-        optimizer, rate = optimizer_of(config.optimizer, schedule)
-        frozen = {"freeze_encoder_steps": config.optimizer.freeze_encoder_steps}
-        step = make_train_step(task, optimizer, rate, numbers["seed"], **frozen)
-        after, metrics = step(state, batch, number)
+        after, metrics = step_of(config, task, numbers)(state, batch, number)
         unfinished = state.step < numbers["total_steps"]
         return jax.tree.map(lambda new, old: jnp.where(unfinished, new, old), after, state), metrics
 
     def on_one_device(*stacked):
         # One for all: trials that have not ended are at the same step.
-        step_of = functools.partial(one, jnp.max(stacked[0].step))
+        update = functools.partial(one, jnp.max(stacked[0].step))
         if at_once == 0:
-            return jax.vmap(step_of)(*stacked)
+            return jax.vmap(update)(*stacked)
         size = at_once if at_once > 1 else None
-        return jax.lax.map(lambda trial: step_of(*trial), stacked, batch_size=size)
+        return jax.lax.map(lambda trial: update(*trial), stacked, batch_size=size)
 
     spec = PartitionSpec("trial")
     step = jax.shard_map(on_one_device, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
