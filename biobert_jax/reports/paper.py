@@ -11,6 +11,7 @@ from biobert_jax.reports.render import Table
 from biobert_jax.reports.runs import as_object, label_of_init
 from biobert_jax.reports.systems import MEASURES, System, better
 
+AVERAGE = "Average"  # the row of the paper's tables 4 to 6
 LETTERS = {"precision": "P", "recall": "R", "f1": "F", "strict_accuracy": "S"} | {
     "lenient_accuracy": "L",
     "mrr": "M",
@@ -117,7 +118,12 @@ def scores_table(
     others = sorted({s.dataset for s in mine if s.dataset not in named})
     blank: dict[str, Any] = {"entity_type": None, "scores": {}}
     sets = [*paper["rows"], *({"dataset": o, "ours": o} | blank for o in others)]
+    shared = _shared(mine, labels, named)
     for row in sets:
+        if row["dataset"] == AVERAGE:
+            for average in _averages(paper, mine, labels, shared):
+                add(average)
+            continue
         ours = {s.label: s for s in mine if row["ours"] and s.dataset == row["ours"]}
         name = " ".join(filter(None, (row["dataset"], _bracketed(row["entity_type"]))))
         measures = [*paper["measures"], *_more(ours.values(), paper["measures"], row)]
@@ -142,10 +148,57 @@ def scores_table(
             )
     header = ["set", "", *(f"{label} [paper]" for label in paper["columns"].values()), *labels]
     notes = [_source(paper) + " Ours: mean ± standard deviation (seeds). Best in bold."]
+    if 0 < len(shared) < len(named):
+        over = ", ".join(named[dataset]["dataset"] for dataset in shared)
+        notes.append(f"Average of {len(shared)}, ours and the paper's: over {over}.")
     if rows:
         baseline = ", ".join(sorted({row.baseline.label for row in rows}))
         notes.append(f"p: against {baseline}, two-sided, Holm-corrected over the whole report.")
     return Table(_title(number, paper), header, out, 2, notes, frozenset(bold))
+
+
+def _shared(mine: Sequence[System], labels: Sequence[str], named: Mapping[str, Any]) -> list[str]:
+    """The paper's sets on which all our systems were tested, in the paper's order."""
+    tested = {(s.dataset, s.label) for s in mine if s.measures("test")}
+    return [d for d in named if labels and all((d, label) in tested for label in labels)]
+
+
+def _averages(
+    paper: Mapping[str, Any], mine: Sequence[System], labels: Sequence[str], shared: Sequence[str]
+) -> list[list[str]]:
+    """Rows of averages over sets: the paper's own, and over the sets that ours share with it."""
+    whole = next(row for row in paper["rows"] if row["dataset"] == AVERAGE)
+    named = {row["ours"]: row for row in paper["rows"] if row["ours"]}
+    complete = len(shared) == len(named)
+    by_set = {(s.dataset, s.label): s for s in mine}
+
+    def ours(measure: str) -> list[str]:
+        out = []
+        for label in labels:
+            systems = [by_set[dataset, label] for dataset in shared]
+            known = all(measure in system.measures("test") for system in systems)
+            means = [system.summary(measure, "test").mean for system in systems if known]
+            out.append(_two(sum(means) / len(means)) if means else "")
+        return out
+
+    rows, name = [], AVERAGE
+    for measure in paper["measures"]:
+        theirs = [_two(whole["scores"][measure].get(key)) for key in paper["columns"]]
+        mean = ours(measure) if complete else [""] * len(labels)
+        rows.append([name, LETTERS[measure], *theirs, *mean])
+        name = ""
+    if complete or not shared:
+        return rows
+    name = f"{AVERAGE} of {len(shared)}"
+    for measure in paper["measures"]:
+        scores = [named[dataset]["scores"][measure] for dataset in shared]
+        theirs = []
+        for key in paper["columns"]:
+            known = [one[key] for one in scores if one.get(key) is not None]
+            theirs.append(_two(sum(known) / len(known)) if len(known) == len(scores) else "")
+        rows.append([name, LETTERS[measure], *theirs, *ours(measure)])
+        name = ""
+    return rows
 
 
 def _add_statistics(add, ours, labels, skip, compared, confidence, problems) -> None:

@@ -84,6 +84,17 @@ def test_ours_stand_beside_the_papers(experiment):
     row = next(row for row in rows if row.system.dataset == "ncbi_disease")
     assert table.rows[4][8] == p_value(row.corrected)
     assert row.corrected >= row.comparison.p_value
+    both = [s for s in found if s.label == "pubmed" and s.task == "ner"]
+    shared = [row for row in table.rows if row[0] == f"Average of {len(both)}"]
+    assert len(shared) == 1
+    assert len(both) == 2
+    found_f1 = table.rows[table.rows.index(shared[0]) + 2]
+    mean = sum(s.summary("f1", "test").mean for s in both) / 2
+    assert found_f1[8] == f"{mean:.2f}"
+    assert any(note.startswith("Average of 2, ours and the paper's: over ") for note in table.notes)
+    whole = next(row for row in table.rows if row[0] == "Average")
+    assert whole[2] == "85.59"
+    assert whole[7:] == ["", ""]
     differences = made.tables[6]
     assert len(differences.rows) == 2  # two sets; checkpoints on the way are not compared
 
