@@ -20,6 +20,7 @@ def get_config(variant: str = ""):
     config.epochs = 3
     config.optimizer = "bert"
     config.learning_rate = 5e-5
+    config.finetuning = ()  # settings of all runs, as pairs: (("dataset.train_limit", 500),)
     return config
 
 
@@ -35,5 +36,10 @@ def get_runs(config):
         settings["dataset__path"] = config.path
     for scheme in ("BIO", "BIOES"):
         yield from over_seeds(
-            scheme, config.experiment, config.seeds, dataset__scheme=scheme, **settings
+            scheme,
+            config.experiment,
+            config.seeds,
+            dataset__scheme=scheme,
+            **settings,
+            **dict(config.finetuning),
         )

@@ -22,6 +22,7 @@ def get_config(variant: str = ""):
     config.epochs = 3
     config.optimizer = "bert"
     config.learning_rate = 2e-5
+    config.finetuning = ()  # settings of all runs, as pairs: (("dataset.train_limit", 500),)
     return config
 
 
@@ -36,5 +37,10 @@ def get_runs(config):
         settings |= {"dataset__path": config.path, "dataset__limit": config.limit}
     for marking in ("anonymise", "wrap"):
         yield from over_seeds(
-            marking, config.experiment, config.seeds, dataset__marking=marking, **settings
+            marking,
+            config.experiment,
+            config.seeds,
+            dataset__marking=marking,
+            **settings,
+            **dict(config.finetuning),
         )

@@ -22,6 +22,7 @@ def get_config(variant: str = ""):
     config.rates = (5e-5, 3e-5, 1e-5)
     config.epochs = (5, 10, 20)
     config.optimizer = "bert"
+    config.finetuning = ()  # settings of all runs, as pairs: (("dataset.train_limit", 500),)
     if variant == "debug":
         config.experiment = "ner/ncbi_disease:debug"
         config.seeds = (1, 2)
@@ -34,7 +35,7 @@ def get_config(variant: str = ""):
 
 
 def get_runs(config):
-    settings = {"init": config.init, "optimizer.name": config.optimizer}
+    settings = {"init": config.init, "optimizer.name": config.optimizer} | dict(config.finetuning)
     if config.path:
         settings["dataset.path"] = config.path
     grid = (
