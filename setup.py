@@ -76,6 +76,7 @@ setup(
         "ray": ["ray>=2.50"],
         "report": ["matplotlib>=3.10"],  # figures of biobert report
         "export": ["flatbuffers>=24.3.25"],  # jax.export reads and writes its files with it
+        "tensorboard": ["tensorboard>=2.19"],  # looking at runs; they are written without it
         "dev": [
             "flatbuffers>=24.3.25",
             "hypothesis>=6.120",

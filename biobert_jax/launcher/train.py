@@ -14,6 +14,7 @@ from biobert_jax.launcher.checks import check_devices, check_settings
 from biobert_jax.reports.model_card import write_model_card
 from biobert_jax.tasks import registry
 from biobert_jax.tasks.preparation import Prepared
+from biobert_jax.training.metrics import write_scores
 from biobert_jax.training.run import train_and_evaluate
 from biobert_jax.training.several.folds import cross_validate, of_fold, summarise
 from biobert_jax.training.several.grid import grid, wanted
@@ -154,6 +155,7 @@ def write_results(config: Any, workdir: Path, results: Results | None) -> Result
     results = _head(config) | results
     if jax.process_index() == 0:
         write_json(workdir / "results.json", results)
+        write_scores(workdir, results)
         if config.task == "pretraining":
             write_model_card(workdir, workdir)
     return results

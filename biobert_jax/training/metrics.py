@@ -165,8 +165,11 @@ class Board:
     thread, and the program then waits permanently on its queue.
     """
 
-    def __init__(self, folder: Path, resumed_at: int):
-        """Begins a file; TensorBoard then forgets what earlier files say after `resumed_at`."""
+    def __init__(self, folder: Path, resumed_at: int, name: str = "events"):
+        """Begins a file; TensorBoard then forgets what earlier files say after `resumed_at`.
+
+        Two files of one name that begin in the same second are one: the later overwrites.
+        """
         from tensorboardX.event_file_writer import EventsWriter
         from tensorboardX.proto import event_pb2
         from tensorboardX.summary import scalar
@@ -174,7 +177,7 @@ class Board:
         proto: Any = event_pb2  # its classes are made when it is imported
         self._event, self._scalar = proto.Event, scalar
         folder.mkdir(exist_ok=True)
-        self._writer = EventsWriter(str(folder / "events"))
+        self._writer = EventsWriter(str(folder / name))
         if resumed_at:
             start = proto.SessionLog(status=proto.SessionLog.START)
             self._writer.write_event(
@@ -189,6 +192,23 @@ class Board:
 
     def close(self) -> None:
         self._writer.close()
+
+
+def write_scores(workdir: Path, results: Mapping[str, Any]) -> None:
+    """Writes a finished run's scores to its TensorBoard events, such as `test/f1`.
+
+    Args:
+      workdir: the run's folder.
+      results: what results.json says; scores stand at `step`, or at 0 where several runs have one.
+    """
+    values: dict[str, float] = {}
+    for split in ("validation", "test"):
+        if isinstance(results.get(split), Mapping):
+            values |= scalars(results[split], split)
+    with writing(workdir):
+        board = Board(workdir / "tensorboard", 0, "scores")
+        board.write(int(results.get("step", 0)), values)
+        board.close()
 
 
 def keep_until(path: Path, step: int) -> None:

@@ -14,6 +14,7 @@ from biobert_jax.training.metrics import (
     Progress,
     Writers,
     keep_until,
+    write_scores,
 )
 
 
@@ -82,23 +83,45 @@ def test_writers_go_on_after_the_step_they_resume_at(tmp_path):
     ]
 
 
-def test_tensorboard_events_can_be_read_back(tmp_path):
+def events_of(file):
     """By the record format itself: length, its checksum, an Event, its checksum."""
-    from tensorboardX.proto.event_pb2 import Event, SessionLog
+    from tensorboardX.proto.event_pb2 import Event
 
-    writers = Writers(tmp_path, 5, active=True)
-    writers.write(METRICS, 7, {"loss": 0.25})
-    writers.close()
-    [file] = (tmp_path / "tensorboard").iterdir()
     data, events = file.read_bytes(), []
     while data:
         length = int.from_bytes(data[:8], "little")
         events.append(Event.FromString(data[12 : 12 + length]))
         data = data[16 + length :]
+    return events
+
+
+def test_tensorboard_events_can_be_read_back(tmp_path):
+    from tensorboardX.proto.event_pb2 import SessionLog
+
+    writers = Writers(tmp_path, 5, active=True)
+    writers.write(METRICS, 7, {"loss": 0.25})
+    writers.close()
+    [file] = (tmp_path / "tensorboard").iterdir()
+    events = events_of(file)
     assert events[1].session_log.status == SessionLog.START
     assert events[1].step == 6
     assert (events[2].step, events[2].summary.value[0].tag) == (7, "loss")
     assert events[2].summary.value[0].simple_value == 0.25
+
+
+def test_final_scores_stand_beside_the_run_in_tensorboard(tmp_path):
+    writers = Writers(tmp_path, 0, active=True)
+    writers.write(METRICS, 7, {"loss": 0.25})
+    test = {"f1": 50.0, "per_type": {"Disease": {"f1": 40.0}}, "worst": ["a"]}
+    write_scores(tmp_path, {"step": 9, "validation": {"f1": 60.0}, "test": test})
+    writers.close()
+    files = {file.name.split(".")[0]: file for file in (tmp_path / "tensorboard").iterdir()}
+    assert set(files) == {"events", "scores"}
+    values = {}
+    for event in events_of(files["scores"])[1:]:
+        assert event.step == 9
+        values |= {value.tag: value.simple_value for value in event.summary.value}
+    assert values == {"validation/f1": 60, "test/f1": 50, "test/per_type/Disease/f1": 40}
 
 
 def test_other_processes_write_nothing(tmp_path):
