@@ -10,7 +10,7 @@ equal steps, batches, heads and seeds. First the heads learn alone, with the enc
 a model without an MLM head does not pay for a random one. CORPORA has the folders `biomedical` and
 `general`; both arms hold out documents of both. `scale` multiplies the steps, for a GPU.
 
-docs/results/pretraining.md has what came out.
+docs/results/small_biobert.md has what came out.
 """
 
 import ml_collections
@@ -29,20 +29,23 @@ def get_config(variant: str = ""):
     config.corpora = ""  # empty: the generated corpus, in both arms
     config.scale = 1
     config.head_steps = 150
-    config.steps = 300
-    config.seeds = (1, 2, 3)
+    config.steps = 500
+    config.pretraining_seed = 1
+    config.seeds = (1, 2, 3, 4, 5)
     config.train_limit = 500  # sentences: gains are largest on small sets
+    config.on_the_way = False  # fine-tunes from the kept checkpoints too, for Figure 3
     config.sets = (
         ("ner/ncbi_disease", "NER/NCBI-disease"),
         ("ner/bc5cdr_chem", "NER/BC5CDR-chem"),
-        ("ner/bc2gm", "NER/BC2GM"),
         ("ner/s800", "NER/s800"),
         ("ner/bc5cdr_disease", "NER/BC5CDR-disease"),
+        ("ner/bc2gm", "NER/BC2GM"),
     )
+    config.folds = (1, 2, 3, 4, 5)  # of GAD, one seed each
     config.experiment = "pretrain/biobert_v1_1_pubmed"
     if variant == "debug":
         config.experiment += ":debug"
-        config.head_steps, config.steps, config.seeds = 4, 8, (1,)
+        config.head_steps, config.steps, config.seeds, config.folds = 4, 8, (1,), ()
         config.sets = (("ner/ncbi_disease:debug",),)
         config.train_limit = 50
     elif variant:
@@ -62,8 +65,10 @@ def get_runs(config):
         "optimizer.name": "adamw",
         "checkpoint.every": 100,
         "checkpoint.keep_best": 0,
+        "seed": config.pretraining_seed,
     }
     steps = config.scale * config.steps
+    kept = (max(1, steps // 5), steps // 2)
     heads = shared | {
         "train.steps": config.scale * config.head_steps,
         "train.evaluate_every": 0,
@@ -74,10 +79,10 @@ def get_runs(config):
     }
     arm = shared | {
         "train.steps": steps,
-        "train.evaluate_every": max(1, steps // 3),
+        "train.evaluate_every": kept[0],
         "optimizer.learning_rate": 2e-4,
         "optimizer.warmup_steps": max(1, steps // 10),
-        "checkpoint.keep_steps": (steps // 3, 2 * steps // 3),  # for Figure 3
+        "checkpoint.keep_steps": kept,
     }
     finetuning = {
         "dataset.train_on": "train",
@@ -97,7 +102,15 @@ def get_runs(config):
         yield SweepRun(first, config.experiment, heads | corpora | {"init": config.init})
         yield SweepRun(then, config.experiment, arm | corpora | {"init": f"{{{first}}}"})
         encoders[name] = f"{{{then}}}"
+    if config.on_the_way:
+        for name in ARMS:
+            encoders |= {f"{name}/step-{step}": f"{{{name}/pretraining}}@{step}" for step in kept}
     for name, encoder in encoders.items():
-        yield from fine_tunings(
-            f"{name}/fine-tuned", encoder, config.sets, config.data, config.seeds, finetuning
-        )
+        prefix = f"{name}/fine-tuned"
+        yield from fine_tunings(prefix, encoder, config.sets, config.data, config.seeds, finetuning)
+        for fold in config.folds:
+            given = finetuning | {"init": encoder, "dataset.fold": str(fold), "seed": fold}
+            del given["dataset.train_on"]
+            if config.data:
+                given["dataset.path"] = f"{config.data}/RE/GAD"
+            yield SweepRun(f"{prefix}/gad/fold-{fold}", "relation/gad", given)
