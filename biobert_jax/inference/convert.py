@@ -80,6 +80,7 @@ def convert(args: argparse.Namespace) -> "Checkpoint":
             checkpoint.vocabulary,
             checkpoint.lowercase,
             checkpoint.labels,
+            checkpoint.card,
         )
     check_written(checkpoint, load(args.to), args.to)
     if args.format == "huggingface":

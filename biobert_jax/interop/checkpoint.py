@@ -3,12 +3,13 @@
 import dataclasses
 import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
 from biobert_jax.errors import CheckpointError, at
 from biobert_jax.interop.layout import Params, Shape
+from biobert_jax.models.config import BertConfig
 from biobert_jax.models.protocol import EncoderConfig
 from biobert_jax.tasks.cards import Card
 from biobert_jax.text.tokenizer import Tokenizer
@@ -20,9 +21,15 @@ _SHOWN = 8
 """Names in one message; a file of another model would list hundreds."""
 
 
+TOKENIZERS: dict[str, Callable[[Sequence[str], bool], Tokenizer]] = {
+    BertConfig.model_type: WordPieceTokenizer
+}
+"""From vocabulary and casing to the tokenizer, by the encoder's `model_type`."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """A pre-trained or fine-tuned BERT from anywhere, in our parameter layout."""
+    """A pre-trained or fine-tuned encoder from anywhere, in our parameter layout."""
 
     config: EncoderConfig
     params: Params
@@ -36,11 +43,21 @@ class Checkpoint:
     source: str
     """Folder, hub id or prefix it was read from, for messages and logs."""
     card: Card | None = None
-    """The card of a run of ours; None for other formats."""
+    """The card of a run of ours, from its workdir or an exported folder; None for others."""
 
     def make_tokenizer(self) -> Tokenizer:
-        """The tokenizer that the model was trained with."""
-        return WordPieceTokenizer(self.vocabulary, self.lowercase)
+        """The tokenizer that the model was trained with.
+
+        Raises:
+          CheckpointError: none is known for this kind of encoder.
+        """
+        kind = self.config.model_type
+        if kind not in TOKENIZERS:
+            raise CheckpointError(
+                f"{self.source}: no tokenizer is known for the encoder {kind!r}; expected one in "
+                "TOKENIZERS of interop/checkpoint.py"
+            )
+        return TOKENIZERS[kind](self.vocabulary, self.lowercase)
 
 
 def check_tensors(

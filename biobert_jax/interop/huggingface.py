@@ -22,11 +22,14 @@ from biobert_jax.interop.checkpoint import (
     check_vocabulary,
     listed,
 )
+from biobert_jax.interop.exported_card import card_for_export, read_exported_card
 from biobert_jax.interop.layout import Params
 from biobert_jax.interop.tensor_files import FILES, find_weights, read_tensors
 from biobert_jax.interop.tokenizer_files import json_object, read_casing, read_vocabulary
+from biobert_jax.models import encoders
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.protocol import EncoderConfig
+from biobert_jax.tasks.cards import Card
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +71,7 @@ def read_huggingface(folder: str | os.PathLike[str]) -> Checkpoint:
             f"{at(folder)}: not a Hugging Face model folder; expected config.json and one of "
             f"{', '.join(FILES)}, found {listed(found) or 'nothing'}"
         )
-    config = BertConfig.from_json_file(config_path)
+    config = _read_sizes(config_path)
     params = _checked_params(weights, read_tensors(weights), config)
     if params.keys() >= {"classifier", "pooler"} and _architecture(config_path) == _TOKENS:
         del params["pooler"]
@@ -77,9 +80,26 @@ def read_huggingface(folder: str | os.PathLike[str]) -> Checkpoint:
     labels = None
     if "classifier" in params:
         labels = _labels(config_path, len(params["classifier"]["bias"]))
-    return Checkpoint(
-        config, params, vocabulary, read_casing(folder, vocabulary), labels, str(folder)
+    lowercase = read_casing(folder, vocabulary)
+    card = read_exported_card(
+        config_path,
+        architecture=config,
+        vocabulary=vocabulary,
+        lowercase=lowercase,
+        labels=labels,
     )
+    return Checkpoint(config, params, vocabulary, lowercase, labels, str(folder), card)
+
+
+def _read_sizes(path: Path) -> EncoderConfig:
+    values = json_object(path)
+    kind = values.get("model_type")
+    if kind not in encoders.ENCODERS.keys() - {BertConfig.model_type}:
+        return BertConfig.from_json_file(path)
+    try:
+        return encoders.config_from_dict(values)
+    except CheckpointError as error:
+        raise CheckpointError(f"{at(path)}: {error}. Copy the file again") from error
 
 
 def _canonical_names(where: Path, names: Iterable[str]) -> tuple[dict[str, str], str]:
@@ -111,7 +131,7 @@ def _canonical_names(where: Path, names: Iterable[str]) -> tuple[dict[str, str],
     return own, prefix
 
 
-def _checked_params(where: Path, raw: Mapping[str, np.ndarray], config: BertConfig) -> Params:
+def _checked_params(where: Path, raw: Mapping[str, np.ndarray], config: EncoderConfig) -> Params:
     own, prefix = _canonical_names(where, raw)
     tensors = _without_decoder(where, {new: raw[name] for new, name in own.items()})
     num_labels = len(tensors.get("classifier.bias", ()))
@@ -186,6 +206,7 @@ def write_huggingface(
     vocabulary: Sequence[str],
     lowercase: bool,
     labels: Sequence[str] | None = None,
+    card: Card | None = None,
 ) -> None:
     """Writes a folder that transformers' Auto classes load: the same logits from the same pieces.
 
@@ -203,6 +224,7 @@ def write_huggingface(
       vocabulary: word pieces by id, at most config.vocab_size.
       lowercase: whether text is lowercased and stripped of accents.
       labels: names of the classifier's outputs in order; None without a classifier.
+      card: of the run; config.json keeps what only our `read_huggingface` knows of it.
 
     Raises:
       CheckpointError: the folder holds something, cannot be written (no space, no permission), or
@@ -231,7 +253,7 @@ def write_huggingface(
         tensors = {name.removeprefix("bert."): tensor for name, tensor in tensors.items()}
     try:
         partial.mkdir(parents=True)
-        write_json(partial / "config.json", _public_config(config, architecture, labels))
+        write_json(partial / "config.json", _public_config(config, architecture, labels, card))
         tokenizer = _SPECIAL_TOKENS | {
             "do_lower_case": lowercase,
             "model_max_length": config.max_position_embeddings,
@@ -268,9 +290,10 @@ def _architecture_of(params: Params) -> str:
 
 
 def _public_config(
-    config: BertConfig, architecture: str, labels: Sequence[str] | None
+    config: BertConfig, architecture: str, labels: Sequence[str] | None, card: Card | None
 ) -> dict[str, Any]:
     values = {"architectures": [architecture], "model_type": "bert", **config.to_dict()}
+    values |= card_for_export(card)
     if labels:
         values["id2label"] = {str(i): label for i, label in enumerate(labels)}
         values["label2id"] = {label: i for i, label in enumerate(labels)}

@@ -16,6 +16,8 @@ from safetensors.numpy import load_file, save_file
 from biobert_jax.errors import CheckpointError
 from biobert_jax.interop import layout
 from biobert_jax.interop.huggingface import read_huggingface, write_huggingface
+from biobert_jax.tasks.cards import Card
+from biobert_jax.tasks.relation import RelationCard, Windowing
 
 WEIGHTS = "model.safetensors"
 QUERY = "bert.encoder.layer.1.attention.self.query.weight"
@@ -29,6 +31,7 @@ def write(folder, checkpoint):
         checkpoint.vocabulary,
         checkpoint.lowercase,
         checkpoint.labels,
+        checkpoint.card,
     )
 
 
@@ -302,6 +305,57 @@ def test_casing(folder, checkpoint, caplog, stated, normalizer, expected, contra
     with caplog.at_level(logging.INFO):
         assert read_huggingface(folder).lowercase is expected
     assert ("contradict" in caplog.text) is contradicts
+
+
+def with_card(checkpoint, kind, **settings):
+    card = kind(
+        architecture=checkpoint.config,
+        vocabulary=checkpoint.vocabulary,
+        lowercase=checkpoint.lowercase,
+        labels=checkpoint.labels,
+        **settings,
+    )
+    return dataclasses.replace(checkpoint, card=card)
+
+
+def test_the_card_comes_back(tmp_path, only):
+    relations = with_card(
+        only("encoder", "pooler", "classifier"),
+        RelationCard,
+        marks=["@GENE$", "@DISEASE$"],
+        marking="wrap",
+        scored=["B"],
+        windows=Windowing(14, False),
+    )
+    write(tmp_path / "model", relations)
+    assert read_huggingface(tmp_path / "model").card == relations.card
+    public = json.loads((tmp_path / "model" / "config.json").read_text("utf-8"))["biobert_jax"]
+    assert public["marks"] == ["@GENE$", "@DISEASE$"]
+    assert not public.keys() & {"vocabulary", "architecture", "labels"}
+
+    encoder = with_card(only("encoder"), Card)  # of a converted model: nothing to keep
+    write(tmp_path / "encoder", encoder)
+    assert read_huggingface(tmp_path / "encoder").card is None
+
+
+@pytest.mark.parametrize(
+    ("stated", "words"),
+    [
+        (3, "biobert_jax is 3"),
+        ({"version": 99, "task": "ner"}, "version is 99"),
+        (
+            {"version": 1, "task": "ner", "windows": {"max_length": "8"}},
+            "windows.max_length is '8'",
+        ),
+        ({"version": 1, "task": "ner", "run": "rm"}, "has run"),
+    ],
+)
+def test_a_damaged_card_is_named(folder, stated, words):
+    edit_json(folder / "config.json", biobert_jax=stated)
+    with pytest.raises(CheckpointError) as raised:
+        read_huggingface(folder)
+    assert str(folder / "config.json") in str(raised.value)
+    assert words in str(raised.value)
 
 
 def test_labels(folder):

@@ -17,7 +17,10 @@ import pytest
 
 from biobert_jax.configuration.defaults import defaults
 from biobert_jax.datasets.conll import Sentence
+from biobert_jax.errors import CheckpointError
 from biobert_jax.input.packing import lay_out, take_apart
+from biobert_jax.interop.checkpoint import TOKENIZERS
+from biobert_jax.interop.workdir import read_workdir
 from biobert_jax.models.attention import attend
 from biobert_jax.models.config import Compute
 from biobert_jax.models.encoders import ENCODERS, Kind
@@ -149,7 +152,7 @@ def task(monkeypatch):
     return NerTask(splits, labels, tokenizer, model, windows, card)
 
 
-def test_it_trains_and_its_card_brings_it_back(task, tmp_path):
+def test_it_trains_and_its_card_brings_it_back(task, tmp_path, monkeypatch):
     config = defaults()
     config.mesh.rules = ((".", ()),)  # replicated: the usual rules name BERT's arrays
     config.batch.update(row_length=64, max_sequences=8, sequences=8, eval_rows=4)
@@ -165,6 +168,10 @@ def test_it_trains_and_its_card_brings_it_back(task, tmp_path):
 
     values, params, _ = read_card(tmp_path)
     assert cards.read("here", values) == task.card
+    with pytest.raises(CheckpointError, match="no tokenizer is known for the encoder 'rotary'"):
+        read_workdir(tmp_path).make_tokenizer()
+    monkeypatch.setitem(TOKENIZERS, "rotary", lambda vocabulary, lowercase: ByteTokenizer())
+    assert isinstance(read_workdir(tmp_path).make_tokenizer(), ByteTokenizer)
     assert "position_embeddings" not in str(jax.tree.structure(params))
 
 
