@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,10 +12,10 @@ from biobert_jax.inference.formats.document import Entity
 from biobert_jax.inference.heads import params_of
 from biobert_jax.inference.packed import run_packed
 from biobert_jax.interop.checkpoint import Checkpoint
-from biobert_jax.interop.load import load_checkpoint
 from biobert_jax.models.config import Compute
 from biobert_jax.models.heads import TokenClassifier
 from biobert_jax.tasks.ner import (
+    BARE_TYPE,
     NerCard,
     Windowing,
     entity_spans,
@@ -31,7 +30,7 @@ from biobert_jax.text.word_joining import join_words
 
 @dataclasses.dataclass(frozen=True)
 class Annotator:
-    """A token classifier, ready to be applied; see `load_annotator`.
+    """A token classifier, ready to be applied; see `make_annotator`.
 
     Attributes:
       apply: a jitted function (params, batch) -> label probabilities [B, S, L].
@@ -40,6 +39,7 @@ class Annotator:
       labels: the names of the outputs; BIO, IOB1 or BIOES.
       windowing: how long sentences are cut.
       joining: the punctuation that words of the training sentences have inside.
+      bare_type: what the entities of bare B and I labels are called.
     """
 
     apply: Callable[[Any, Mapping[str, jax.Array]], jax.Array]
@@ -48,41 +48,29 @@ class Annotator:
     labels: Sequence[str]
     windowing: Windowing
     joining: str = ""
+    bare_type: str = BARE_TYPE
 
     @property
     def types(self) -> list[str]:
         """The entity types that it knows, sorted."""
-        return sorted({entity_spans([label])[0].type for label in self.labels if label != "O"})
-
-
-def load_annotator(
-    source: str,
-    read_workdir: Callable[[Path, str], Checkpoint] | None = None,
-    dtype: str = "float32",
-    max_length: int | None = None,
-) -> Annotator:
-    """Loads a token classifier.
-
-    Args:
-      source: a workdir, a Hugging Face folder or a hub id; see `load_checkpoint`.
-      read_workdir: `interop.workdir.read_workdir`, where workdirs are to be read.
-      dtype: what matrix products are computed in.
-      max_length: pieces of a window, [CLS] and [SEP] included; by default, as in training, or 128
-        where that is unknown. Sentences that are longer are read in overlapping windows.
-
-    Raises:
-      CheckpointError: there is no such model, or it is no token classifier with labels of BIO.
-    """
-    checkpoint = load_checkpoint(source, read_workdir)
-    if checkpoint is None:
-        raise CheckpointError(f"{source}: names no trained model; give a workdir or a folder")
-    return make_annotator(checkpoint, dtype, max_length)
+        found = {entity_spans([label])[0].type for label in self.labels if label != "O"}
+        return sorted(self.bare_type if type_ == BARE_TYPE else type_ for type_ in found)
 
 
 def make_annotator(
     checkpoint: Checkpoint, dtype: str = "float32", max_length: int | None = None
 ) -> Annotator:
-    """Builds an annotator from a checkpoint that has been read; see `load_annotator`."""
+    """Makes an annotator of a checkpoint.
+
+    Args:
+      checkpoint: of a token classifier.
+      dtype: what matrix products are computed in.
+      max_length: pieces of a window, [CLS] and [SEP] included; by default, as in training, or 128
+        where that is unknown. Sentences that are longer are read in overlapping windows.
+
+    Raises:
+      CheckpointError: it is no token classifier with labels of BIO.
+    """
     params = params_of(checkpoint, "token classifier", ("classifier",), "ner")
     labels = checkpoint.labels or []
     strange = [label for label in labels if label != "O" and label[0] not in "BIESLU"]
@@ -113,7 +101,7 @@ def make_annotator(
     )
 
 
-def annotate(annotator: Annotator, texts: Sequence[str]) -> list[list[Entity]]:
+def annotate(annotator: Annotator, texts: Sequence[str], model: str = "") -> list[list[Entity]]:
     """Finds the entities of texts.
 
     Texts are split into sentences and these into words as the training sentences were (where that
@@ -122,8 +110,9 @@ def annotate(annotator: Annotator, texts: Sequence[str]) -> list[list[Entity]]:
     conlleval reads them.
 
     Args:
-      annotator: what `load_annotator` returned.
+      annotator: what `make_annotator` returned.
       texts: each of any length.
+      model: what the entities' `model` says.
 
     Returns:
       For each text its entities in order; none overlap, none crosses the end of a sentence.
@@ -149,12 +138,17 @@ def annotate(annotator: Annotator, texts: Sequence[str]) -> list[list[Entity]]:
     )
     found: list[list[Entity]] = [[] for _ in texts]
     for (t, start, _), encoding, of_words in zip(sentences, encodings, probabilities, strict=True):
-        found[t] += _entities(texts[t], start, encoding, of_words, annotator.labels)
+        found[t] += _entities(texts[t], start, encoding, of_words, annotator, model)
     return found
 
 
 def _entities(
-    text: str, sentence: int, encoding: Encoding, probabilities: np.ndarray, labels: Sequence[str]
+    text: str,
+    sentence: int,
+    encoding: Encoding,
+    probabilities: np.ndarray,
+    annotator: Annotator,
+    model: str,
 ) -> list[Entity]:
     """Reads a sentence's entities off the label probabilities of its words, [W, L]."""
     best = probabilities.argmax(-1)
@@ -163,8 +157,9 @@ def _entities(
     starts = sentence + np.minimum.reduceat(encoding.offsets[:, 0], first)
     ends = sentence + np.maximum.reduceat(encoding.offsets[:, 1], first)
     entities = []
-    for span in entity_spans([labels[int(i)] for i in best]):
+    for span in entity_spans([annotator.labels[int(i)] for i in best]):
         start, end = int(starts[span.start]), int(ends[span.end - 1])
         score = float(certainty[span.start : span.end].min())
-        entities.append(Entity(start, end, span.type, text[start:end], score))
+        kind = annotator.bare_type if span.type == BARE_TYPE else span.type
+        entities.append(Entity(start, end, kind, text[start:end], score, model))
     return entities

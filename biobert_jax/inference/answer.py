@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -25,11 +25,14 @@ from biobert_jax.text.casing import warn_of_capitals
 from biobert_jax.text.tokenizer import Tokenizer
 
 
-class Answer(NamedTuple):
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
     """An answer to a question; of a yes/no question `yes` or `no`, which stands nowhere."""
 
     text: str
-    score: float  # 0-1: its share of the probability of all answers found; of yes/no its mean
+    probability: (
+        float  # 0-1: its share of that of all answers; of yes/no the mean. `score` in files
+    )
     passage: int | None = None  # `passages[passage][start:end] == text`, in characters
     start: int | None = None
     end: int | None = None

@@ -7,10 +7,10 @@ import argparse
 import itertools
 import logging
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Iterator
+from typing import TypeVar
 
-from biobert_jax.errors import CheckpointError, UserError
+from biobert_jax.errors import UserError
 from biobert_jax.file_kinds import JSON, TEXT
 from biobert_jax.files import atomic_writing
 from biobert_jax.inference.output import (
@@ -25,13 +25,8 @@ from biobert_jax.inference.output import (
 from biobert_jax.inference.progress import with_progress
 from biobert_jax.inference.texts import STANDARD_INPUT
 
-if TYPE_CHECKING:
-    from biobert_jax.interop.checkpoint import Checkpoint
-
 T = TypeVar("T")
 
-TEXTS_AT_ONCE = 256
-QUESTIONS_AT_ONCE = 32
 FORMATS = ("terminal", "jsonl", "conll", "brat", "pubtator", "bioc", "bioc-json", "html")
 MODEL_HELP = (
     "a workdir, a Hugging Face folder, hf://owner/name, or the prefix of a TensorFlow checkpoint"
@@ -62,11 +57,10 @@ def declare_annotate(parser: argparse.ArgumentParser) -> None:
 
 
 def annotate(args: argparse.Namespace) -> None:
-    from biobert_jax.inference.annotate import annotate, make_annotator
     from biobert_jax.inference.formats.brat import write_brat_folder
-    from biobert_jax.inference.formats.document import AnnotatedText
     from biobert_jax.inference.formats.registry import FORMATS
     from biobert_jax.inference.formats.terminal import terminal_text
+    from biobert_jax.inference.model import TEXTS_AT_ONCE, chunks, load
     from biobert_jax.inference.texts import name_of, read_texts
 
     kind = args.format or _format(args, "terminal")
@@ -79,23 +73,19 @@ def annotate(args: argparse.Namespace) -> None:
         beside = text_beside(args.output, text)
     else:
         texts, beside = _begun(texts, args.input), None
-    annotator = make_annotator(load(args.model), args.dtype)
-
-    def found() -> Iterator[AnnotatedText]:
-        for some in _chunks(texts, TEXTS_AT_ONCE):
-            for (name, text), entities in zip(
-                some, annotate(annotator, [text.text for text in some]), strict=True
-            ):
-                yield AnnotatedText(name, text, entities)
-
-    documents = with_progress(found(), "documents", name_of(args.input))
+    model = load(args.model, dtype=args.dtype)
+    types = model.annotator.types
+    found = (
+        document
+        for some in chunks(texts, TEXTS_AT_ONCE)
+        for document in model.annotate([text.text for text in some], [text.id for text in some])
+    )
+    documents = with_progress(found, "documents", name_of(args.input))
     if kind == "terminal":
-        print_coloured(
-            (terminal_text(d.text, d.entities, annotator.types) for d in documents), args.output
-        )
+        print_coloured((terminal_text(d.text, d.entities, types) for d in documents), args.output)
     elif to_folder:
         with new_folder(str(args.output)) as folder:
-            write_brat_folder(documents, annotator.types, folder)
+            write_brat_folder(documents, types, folder)
     else:
         with writing_text(args.output) as file:
             file.writelines(FORMATS[kind](documents))
@@ -125,9 +115,9 @@ def declare_answer(parser: argparse.ArgumentParser) -> None:
 
 def answer(args: argparse.Namespace) -> None:
     from biobert_jax.datasets.bioasq import write_submission
-    from biobert_jax.inference.answer import answer, make_answerer
     from biobert_jax.inference.formats.json_lines import write_answers
     from biobert_jax.inference.formats.terminal import answers_text
+    from biobert_jax.inference.model import QUESTIONS_AT_ONCE, chunks, load
     from biobert_jax.inference.questions import read_questions
     from biobert_jax.inference.texts import name_of
 
@@ -136,29 +126,30 @@ def answer(args: argparse.Namespace) -> None:
         raise UserError("--format bioasq writes one file; expected --output FILE with its name")
     check_output(args.output, [args.input], args.model)
     questions = _begun(read_questions(args.input, args.question), args.input)
-    answerer = make_answerer(load(args.model), args.dtype)
+    model = load(args.model, dtype=args.dtype)
+    kind_asked = model.answerer.type
 
     def found() -> Iterator[tuple]:
         others = 0
-        for asked in _chunks(questions, QUESTIONS_AT_ONCE):
-            own = [question for question in asked if question.type in ("", answerer.type)]
+        for asked in chunks(questions, QUESTIONS_AT_ONCE):
+            own = [question for question in asked if question.type in ("", kind_asked)]
             others += len(asked) - len(own)
-            yield from zip(own, answer(answerer, own, args.top), strict=True)
+            yield from zip(own, model.answer_asked(own, args.top), strict=True)
         if others:
             logging.getLogger("biobert_jax").warning(
                 "%d questions of other types left out: the model answers %s questions",
                 others,
-                answerer.type,
+                kind_asked,
             )
 
     answered = with_progress(found(), "questions", name_of(args.input))
     if kind == "bioasq":
         texts = {asked.id: [one.text for one in answers] for asked, answers in answered}
-        if answerer.type == "yesno":
+        if kind_asked == "yesno":
             # As in experiments.qa: a question without any snippet is answered as most are.
             texts = {id_: (said or ["yes"])[0] for id_, said in texts.items()}
         with atomic_writing(args.output) as path:
-            write_submission(path, answerer.type, texts)
+            write_submission(path, kind_asked, texts)
     elif kind == "text":
         print_coloured((answers_text(*pair) for pair in answered), args.output)
     else:
@@ -188,21 +179,23 @@ def relations(args: argparse.Namespace) -> None:
     from biobert_jax.datasets.relation_files import parse_relations
     from biobert_jax.inference.formats import json_lines, tsv
     from biobert_jax.inference.formats.terminal import relation_text
-    from biobert_jax.inference.relations import check_marks, classify, make_classifier
+    from biobert_jax.inference.model import TEXTS_AT_ONCE, chunks, load
+    from biobert_jax.inference.relations import check_marks
     from biobert_jax.inference.texts import name_of, read_all
 
     kind = args.format or _format(args, "text")
     check_output(args.output, [args.input], args.model)
     where = name_of(args.input)
-    classifier = make_classifier(load(args.model), args.dtype)
+    model = load(args.model, dtype=args.dtype)
+    classifier = model.classifier
     text = read_all(args.input, TEXT, JSON)
     sentences = parse_relations(text, where, classifier.marking, labelled=False)
     check_marks(classifier, sentences)
     classified = with_progress(
         (
             pair
-            for some in _chunks(sentences, TEXTS_AT_ONCE)
-            for pair in zip(some, classify(classifier, some), strict=True)
+            for some in chunks(sentences, TEXTS_AT_ONCE)
+            for pair in zip(some, model.relations_of(some), strict=True)
         ),
         "sentences",
         where,
@@ -232,12 +225,13 @@ def declare_embed(parser: argparse.ArgumentParser) -> None:
 def embed(args: argparse.Namespace) -> None:
     import numpy as np
 
-    from biobert_jax.inference.embed import embed
+    from biobert_jax.inference.model import load
     from biobert_jax.inference.texts import read_texts
 
     check_output(args.output, [args.input], args.model)
     texts = list(read_texts(args.input))
-    found = embed(load(args.model), [text.text for text in texts], args.pooling, args.dtype)
+    model = load(args.model, dtype=args.dtype)
+    found = model.embed([text.text for text in texts], args.pooling)
     arrays = {"embeddings": found.vectors, "ids": np.array([text.id for text in texts], np.str_)}
     if args.pooling == "none":
         arrays |= {"starts": found.starts, "offsets": found.offsets}
@@ -248,26 +242,10 @@ def embed(args: argparse.Namespace) -> None:
     )
 
 
-def load(source: str, head: str | None = None, labels: Sequence[str] | None = None) -> "Checkpoint":
-    from biobert_jax.interop.load import load_checkpoint
-    from biobert_jax.interop.workdir import read_workdir
-
-    checkpoint = load_checkpoint(source, read_workdir, head, labels)
-    if checkpoint is None:
-        raise CheckpointError(f"{source}: names no trained model; give a workdir or a folder")
-    return checkpoint
-
-
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 1")
     return int(text)
-
-
-def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    items = iter(items)
-    while chunk := list(itertools.islice(items, size)):
-        yield chunk
 
 
 def _begun(items: Iterator[T], path: str) -> Iterator[T]:

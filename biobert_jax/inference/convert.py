@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from biobert_jax.errors import UserError
-from biobert_jax.inference.commands import MODEL_HELP, load
+from biobert_jax.inference.commands import MODEL_HELP
 from biobert_jax.inference.output import check_output
 
 if TYPE_CHECKING:
@@ -44,10 +44,12 @@ def declare_source(parser: argparse.ArgumentParser) -> None:
 
 def read_source(args: argparse.Namespace) -> "Checkpoint":
     """Reads the model that `declare_source`'s arguments name."""
+    from biobert_jax.inference.model import read_model
+
     labels = args.labels.split(",") if args.labels else None
     if labels and not args.head:
         raise UserError(f"--labels {args.labels}: expected --head, too, to say of which head")
-    return load(args.source, args.head, labels)
+    return read_model(args.source, args.head, labels)
 
 
 FIRST_PIECES = (
@@ -59,6 +61,7 @@ FIRST_PIECES = (
 
 def convert(args: argparse.Namespace) -> "Checkpoint":
     """Writes the model in another form, compares what was written, and returns the model."""
+    from biobert_jax.inference.model import read_model
     from biobert_jax.inference.parity import check_with_transformers, check_written
     from biobert_jax.interop.huggingface import write_huggingface
     from biobert_jax.interop.workdir import write_workdir
@@ -82,7 +85,7 @@ def convert(args: argparse.Namespace) -> "Checkpoint":
             checkpoint.labels,
             checkpoint.card,
         )
-    check_written(checkpoint, load(args.to), args.to)
+    check_written(checkpoint, read_model(args.to), args.to)
     if args.format == "huggingface":
         check_with_transformers(checkpoint, Path(args.to))
         if {"classifier", "pooler"} & checkpoint.params.keys() == {"classifier"}:

@@ -1,8 +1,9 @@
 """Vectors of texts, from any encoder."""
 
+import dataclasses
 import logging
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ from biobert_jax.interop.checkpoint import Checkpoint
 from biobert_jax.models.config import Compute
 from biobert_jax.models.encoders import make_encoder
 from biobert_jax.text.casing import warn_of_capitals
-from biobert_jax.text.tokenizer import SPECIALS
+from biobert_jax.text.tokenizer import SPECIALS, Tokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -34,32 +35,66 @@ class Embeddings(NamedTuple):
     offsets: np.ndarray | None = None
 
 
-def embed(
-    checkpoint: Checkpoint,
-    texts: Sequence[str],
-    pooling: str = "mean",
-    dtype: str = "float32",
-) -> Embeddings:
+@dataclasses.dataclass(frozen=True)
+class Embedder:
+    """An encoder, ready to be applied; see `make_embedder`.
+
+    Attributes:
+      apply: a jitted function (params, batch) -> the last layer's vectors [R, S, D].
+      params: the encoder's.
+      tokenizer: the checkpoint's.
+      row_length: S, as many pieces as the encoder has positions for.
+      width: D.
+    """
+
+    apply: Callable[[Any, Mapping[str, jax.Array]], jax.Array]
+    params: Any
+    tokenizer: Tokenizer
+    row_length: int
+    width: int
+
+
+def make_embedder(checkpoint: Checkpoint, dtype: str = "float32") -> Embedder:
+    """Makes an embedder of any model.
+
+    Args:
+      checkpoint: only its encoder is used.
+      dtype: what matrix products are computed in.
+    """
+    encoder = make_encoder(checkpoint.config, Compute(dtype))
+
+    @jax.jit
+    def apply(params, batch):
+        return encoder.apply({"params": params}, batch, True).astype(jnp.float32)
+
+    return Embedder(
+        apply,
+        jax.device_put(checkpoint.params["encoder"]),
+        checkpoint.make_tokenizer(),
+        checkpoint.config.max_position_embeddings,
+        checkpoint.config.hidden_size,
+    )
+
+
+def embed(embedder: Embedder, texts: Sequence[str], pooling: str = "mean") -> Embeddings:
     """Encodes texts.
 
     A text of more pieces than the model has positions is read in stretches; how many such there
     are is logged.
 
     Args:
-      checkpoint: any model; only its encoder is used.
+      embedder: what `make_embedder` returned.
       texts: each is one sequence.
       pooling: `cls`, the vector of (the first stretch's) [CLS]; `mean`, that of the pieces of the
         text without [CLS] and [SEP], zero where it has none; `none`, the pieces' own.
-      dtype: what matrix products are computed in.
 
     Raises:
       ValueError: another pooling.
     """
     if pooling not in POOLINGS:
         raise ValueError(f"pooling is {pooling!r}; expected one of {', '.join(POOLINGS)}")
-    warn_of_capitals(texts, checkpoint.lowercase)
-    tokenizer = checkpoint.make_tokenizer()
-    row_length = checkpoint.config.max_position_embeddings
+    tokenizer, row_length, width = embedder.tokenizer, embedder.row_length, embedder.width
+    warn_of_capitals(texts, tokenizer.lowercase)
     size = row_length - SPECIALS
     encodings = tokenizer.encode_batch(texts)
     examples, of_text = [], []
@@ -73,14 +108,7 @@ def embed(
         long = sum(len(encoding.ids) > size for encoding in encodings)
         logger.warning("%d texts are longer than %d pieces and read in stretches", long, size)
 
-    encoder = make_encoder(checkpoint.config, Compute(dtype))
-
-    @jax.jit
-    def apply(params, batch):
-        return encoder.apply({"params": params}, batch, True).astype(jnp.float32)
-
-    values = run_packed(apply, checkpoint.params["encoder"], examples, row_length)
-    width = checkpoint.config.hidden_size
+    values = run_packed(embedder.apply, embedder.params, examples, row_length)
     stretches: list[list[np.ndarray]] = [[] for _ in texts]
     for t, value in zip(of_text, values, strict=True):
         stretches[t].append(value)

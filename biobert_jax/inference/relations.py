@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -23,11 +23,12 @@ from biobert_jax.text.tokenizer import Tokenizer
 logger = logging.getLogger(__name__)
 
 
-class Relation(NamedTuple):
+@dataclasses.dataclass(frozen=True, slots=True)
+class Relation:
     """What a sentence says of its pair."""
 
     label: str
-    score: float  # the label's probability, 0-1
+    probability: float  # of the label, 0-1; `score` in files
     probabilities: dict[str, float]  # of all classes, in the order of the classifier's outputs
 
 
@@ -108,7 +109,7 @@ def check_marks(classifier: RelationClassifier, sentences: Sequence[RelationExam
     for sentence in sentences if classifier.marks else ():
         for start, end in sentence.marks:
             kind = kind_of_mark(sentence.text[start:end])
-            if not _is_known(kind, classifier.marks):
+            if not is_known(kind, classifier.marks):
                 raise DataError(
                     f"{sentence.where}: found the mark {kind}; the model was trained on "
                     f"{', '.join(classifier.marks)}, and what it says of others means nothing. "
@@ -124,7 +125,7 @@ def check_marks(classifier: RelationClassifier, sentences: Sequence[RelationExam
         )
 
 
-def _is_known(kind: str, marks: Sequence[str]) -> bool:
+def is_known(kind: str, marks: Sequence[str]) -> bool:
     """Whether training had a mark, or, for two overlapping entities, those of both types."""
     if kind in marks:
         return True

@@ -33,9 +33,8 @@ def run(config: Any, workdir: Path) -> None:
     from biobert_jax.datasets.synthetic.corpus import documents
     from biobert_jax.evaluation.baselines import Dictionary, majority
     from biobert_jax.evaluation.ner import read_predictions
-    from biobert_jax.inference.annotate import annotate, load_annotator
     from biobert_jax.inference.formats.terminal import terminal_text
-    from biobert_jax.interop.workdir import read_workdir
+    from biobert_jax.inference.model import load
     from biobert_jax.launcher import train
     from biobert_jax.reports import demo as show
     from biobert_jax.training.workdir import prepare
@@ -79,9 +78,10 @@ def run(config: Any, workdir: Path) -> None:
         },
         read=" ".join(s.text for d in written for s in (d.title, *d.sentences)).lower(),
     )
-    annotator = load_annotator(str(workdir / "ner"), read_workdir)
-    found = zip(SENTENCES, annotate(annotator, SENTENCES), strict=True)
-    show.annotations([terminal_text(*one, annotator.types) for one in found], workdir / "ner")
+    model = load(str(workdir / "ner"))
+    types = model.entity_types
+    found = [terminal_text(d.text, d.entities, types) for d in model.annotate(SENTENCES)]
+    show.annotations(found, workdir / "ner")
 
 
 def make_corpora(config: Any, workdir: Path, shards: Path) -> None:

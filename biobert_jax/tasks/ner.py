@@ -27,6 +27,7 @@ from biobert_jax.text.word_joining import joining_characters
 logger = logging.getLogger(__name__)
 
 TOKEN_TYPE = 0
+BARE_TYPE = evaluation.BARE_TYPE  # of the entities of bare B and I labels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -238,10 +239,7 @@ def entity_spans(tags: Sequence[str]) -> list[Span]:
     Returns:
       Ranges of words; the type of bare tags is `evaluation.ner.BARE_TYPE`.
     """
-    return [
-        span._replace(type=span.type or evaluation.BARE_TYPE)
-        for span in spans_of_tags(to_bio(tags))
-    ]
+    return [span._replace(type=span.type or BARE_TYPE) for span in spans_of_tags(to_bio(tags))]
 
 
 class NerTask:

@@ -33,13 +33,17 @@ def uncased_annotator(uncased):
     return make_annotator(uncased, max_length=24)
 
 
+def places(entity):
+    return entity.start, entity.end, entity.type, entity.text
+
+
 def check(text, entities):
     last = 0
     boundaries = split_sentences(text)
     for entity in entities:
         assert text[entity.start : entity.end] == entity.text
         assert last <= entity.start < entity.end <= len(text)
-        assert 0 < entity.score <= 1
+        assert 0 < entity.probability <= 1
         assert entity.type in ("Chemical", "Disease")
         assert any(a <= entity.start and entity.end <= b for a, b in boundaries)
         last = entity.end
@@ -67,8 +71,10 @@ def test_a_text_is_annotated_alike_alone_and_among_others(annotator):
     together = annotate(annotator, texts)
     for text, entities in zip(texts, together, strict=True):
         (alone,) = annotate(annotator, [text])
-        assert [e[:4] for e in alone] == [e[:4] for e in entities]
-        np.testing.assert_allclose([e.score for e in alone], [e.score for e in entities], atol=1e-5)
+        assert [places(e) for e in alone] == [places(e) for e in entities]
+        np.testing.assert_allclose(
+            [e.probability for e in alone], [e.probability for e in entities], atol=1e-5
+        )
     assert together[2] == together[3] == []
 
 
@@ -88,7 +94,7 @@ def test_every_word_gets_the_label_and_the_probability_of_the_model(checkpoint, 
     assert [(e.start, e.end) for e in entities] == [(w.starts[0], w.ends[-1]) for w in words]
     assert {e.type for e in entities} == {"Disease"}
     expected = np.exp(2.0) / (np.exp(2.0) + 4)
-    np.testing.assert_allclose([e.score for e in entities], expected, rtol=1e-5)
+    np.testing.assert_allclose([e.probability for e in entities], expected, rtol=1e-5)
 
 
 def test_entities_may_be_as_long_as_several_windows(checkpoint):

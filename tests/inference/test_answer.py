@@ -31,7 +31,7 @@ def answerer(span_checkpoint):
 
 def check(asked, answers):
     assert len({found.text.lower() for found in answers}) == len(answers)
-    scores = [found.score for found in answers]
+    scores = [found.probability for found in answers]
     assert scores == sorted(scores, reverse=True)
     assert sum(scores) <= 1 + 1e-9
     for found in answers:
@@ -60,7 +60,9 @@ def test_questions_keep_their_own_passages(answerer):
         (alone,) = answer(answerer, [asked])
         assert [found.text for found in alone] == [found.text for found in answers]
         np.testing.assert_allclose(
-            [found.score for found in alone], [found.score for found in answers], rtol=1e-4
+            [found.probability for found in alone],
+            [found.probability for found in answers],
+            rtol=1e-4,
         )
     assert {found.passage for found in answer(answerer, [second], top=60)[0]} == {0, 1, 2}
 
@@ -69,7 +71,9 @@ def test_what_stands_in_several_passages_is_added_up(answerer):
     once = answer(answerer, [Asked("q", "Which?", (PASSAGE,))], top=20)[0]
     twice = answer(answerer, [Asked("q", "Which?", (PASSAGE, PASSAGE))], top=20)[0]
     assert [found.text for found in twice] == [found.text for found in once]
-    np.testing.assert_allclose([a.score for a in twice], [a.score for a in once], rtol=1e-4)
+    np.testing.assert_allclose(
+        [a.probability for a in twice], [a.probability for a in once], rtol=1e-4
+    )
 
 
 def test_windows_are_those_of_training_or_fit_the_model(span_checkpoint):
@@ -84,7 +88,7 @@ def test_list_questions_are_answered_above_the_threshold(span_checkpoint):
     asked = [Asked("q", "List the fevers.", (PASSAGE, "Gold is a metal."))]
     (everything,) = answer(of_kind(span_checkpoint, "list", threshold=0.0), asked)
     assert len(everything) > 5
-    limit = (everything[1].score + everything[2].score) / 2
+    limit = (everything[1].probability + everything[2].probability) / 2
     (some,) = answer(of_kind(span_checkpoint, "list", threshold=limit), asked)
     assert some == everything[:2]
     (best,) = answer(of_kind(span_checkpoint, "list", threshold=limit), asked, top=1)
@@ -103,10 +107,10 @@ def test_yes_or_no_is_the_mean_over_passages(yesno_checkpoint):
     answerer = make_answerer(yesno_checkpoint)
     passages = (PASSAGE, "Gold is a metal.", "12 patients")
     each = [answer(answerer, [Asked("q", "Is it?", (p,))])[0][0] for p in passages]
-    yes = np.mean([a.score if a.text == "yes" else 1 - a.score for a in each])
+    yes = np.mean([a.probability if a.text == "yes" else 1 - a.probability for a in each])
     (together,), none = answer(answerer, [Asked("q", "Is it?", passages), Asked("r", "Is it?", ())])
     assert together.text == ("yes" if yes >= 0.5 else "no")
-    np.testing.assert_allclose(together.score, max(yes, 1 - yes), rtol=1e-4)
+    np.testing.assert_allclose(together.probability, max(yes, 1 - yes), rtol=1e-4)
     assert together.passage is None
     assert none == []
 

@@ -176,7 +176,7 @@ COMMANDS = [
     ("annotate --model {d}/full --input {d}/in.txt", ["full", "no checkpoint"]),
     ("annotate --model {d}/in.txt --input {d}/in.txt", ["in.txt", "no checkpoint"]),
     ("annotate --model {relation} --input {d}/in.txt", ["labels", "treats"]),
-    ("annotate --model {span} --input {d}/in.txt", ["no token classifier"]),
+    ("annotate --model {span} --input {d}/in.txt", ["cannot annotate"]),
     ("annotate --model {broken} --input {d}/in.txt --output {d}/out", ["finite"]),
     ("answer --model {span} --input {d}/empty.txt --question Which?", ["empty.txt", "no passage"]),
     ("answer --model {span} --input {d}/in.jsonl --format bioasq", ["--output"]),

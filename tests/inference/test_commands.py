@@ -147,13 +147,15 @@ def test_failures_are_one_message(run, relation_run, tmp_path, capsys):
     assert f"{path}:1 (id '1'): contexts[0] is empty" in fails(capsys, *ask)
     assert "expected --output" in fails(capsys, *ask[:-2], "--format", "bioasq")
     path.write_text('{"question": "Why?", "contexts": ["So."]}\n', "utf-8")
-    assert "has no span head" in fails(capsys, "answer", "--model", relation_run, *ask[3:])
+    assert "cannot answer questions: it is no model with a span head" in fails(
+        capsys, "answer", "--model", relation_run, *ask[3:]
+    )
     path.write_text('{"text": "Gold", "entities": []}\n', "utf-8")
     classify = ("relations", "--input", path, "--output", out, "--model")
     assert f"{path}:1: found []" in fails(capsys, *classify, relation_run)
     path.write_text("@GENE$ binds @VIRUS$.\n", "utf-8")
     assert f"{path}:1: found the mark @VIRUS$" in fails(capsys, *classify, relation_run)
-    assert "has no classifier of sentences" in fails(capsys, *classify, run)
+    assert "cannot classify relations" in fails(capsys, *classify, run)
     assert not out.exists()
     with pytest.raises(SystemExit):
         biobert(*ask, "--top", 0)

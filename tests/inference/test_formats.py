@@ -1,5 +1,6 @@
 """Each format is read back by a reader that knows only the format's own description."""
 
+import dataclasses
 import json
 import re
 
@@ -15,7 +16,7 @@ from biobert_jax.errors import DataError
 from biobert_jax.inference.answer import Answer
 from biobert_jax.inference.formats import tsv
 from biobert_jax.inference.formats.brat import write_brat_folder
-from biobert_jax.inference.formats.document import AnnotatedText, Entity
+from biobert_jax.inference.formats.document import Document, Entity
 from biobert_jax.inference.formats.registry import FORMATS
 from biobert_jax.inference.formats.terminal import answers_text, relation_text, terminal_text
 from biobert_jax.inference.questions import Asked
@@ -30,7 +31,7 @@ def mark(text, *pieces):
     for piece, type_ in pieces:
         start = text.index(piece)
         found.append(Entity(start, start + len(piece), type_, piece, 0.875))
-    return AnnotatedText("doc 1", text, found)
+    return Document("doc 1", text, found)
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def documents(draw):
     text = draw(st.text(alphabet, min_size=1, max_size=40))
     cuts = sorted(draw(st.sets(st.integers(0, len(text)), max_size=6)))
     spans = list(zip(cuts[::2], cuts[1::2], strict=False))
-    return AnnotatedText(
+    return Document(
         "7", text, [Entity(a, b, "T", text[a:b], 0.5) for a, b in spans if text[a:b].strip()]
     )
 
@@ -144,7 +145,9 @@ IDS = [
 
 
 def test_a_brat_folder_has_a_text_and_annotations_for_each_id(tmp_path, document):
-    texts = [document._replace(id=id_, text=f"{TEXT}\r{n}") for n, id_ in enumerate(IDS)]
+    texts = [
+        dataclasses.replace(document, id=id_, text=f"{TEXT}\r{n}") for n, id_ in enumerate(IDS)
+    ]
     folder = tmp_path / "brat"
     folder.mkdir()
     write_brat_folder(texts, ["Chemical", "Cell line"], folder)
@@ -193,7 +196,7 @@ def test_pubtator(document):
         assert all(row[0] == name and text[int(row[1]) : int(row[2])] == row[3] for row in rows)
 
 
-EVIL = mark("One gold.", ("gold", "T\nx\t1"))._replace(id="a|t|b\nc\t1\t2")
+EVIL = dataclasses.replace(mark("One gold.", ("gold", "T\nx\t1")), id="a|t|b\nc\t1\t2")
 
 
 def test_ids_and_types_forge_no_lines(document):
@@ -211,10 +214,10 @@ def test_ids_and_types_forge_no_lines(document):
 
 def test_nothing_steers_a_terminal(document):
     steering = mark("\x1b[31mgold\x9b2J \u202egold", ("gold", "T\x1b[0m"))
-    assert not set("\x1b\x9b\u202e") & set(terminal_text(*steering[1:]).plain)
+    assert not set("\x1b\x9b\u202e") & set(terminal_text(steering.text, steering.entities).plain)
     for kind in ("jsonl", "html", "bioc"):
         assert not set("\x1b") & set(written(kind, steering))
-    line = written("jsonl", steering._replace(text=steering.text + "\u2028\x85"))
+    line = written("jsonl", dataclasses.replace(steering, text=steering.text + "\u2028\x85"))
     assert len(line.splitlines()) == 1
     assert json.loads(line)["text"] == steering.text + "\u2028\x85"
     question = Asked("1", "\x1b[2J?", ("\x1b[2J gold",))

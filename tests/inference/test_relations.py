@@ -32,8 +32,8 @@ def test_sentences_are_classified_alike_together_and_alone(classifier):
     for sentence, relation in zip(sentences, together, strict=True):
         assert list(relation.probabilities) == ["false", "treats", "causes"]
         assert sum(relation.probabilities.values()) == pytest.approx(1, abs=1e-5)
-        assert relation.score == relation.probabilities[relation.label]
-        assert relation.score == max(relation.probabilities.values())
+        assert relation.probability == relation.probabilities[relation.label]
+        assert relation.probability == max(relation.probabilities.values())
         (alone,) = classify(classifier, [sentence])
         np.testing.assert_allclose(
             list(alone.probabilities.values()), list(relation.probabilities.values()), rtol=1e-4

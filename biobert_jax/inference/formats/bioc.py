@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator
 
 from lxml import etree
 
-from biobert_jax.inference.formats.document import AnnotatedText
+from biobert_jax.inference.formats.document import Document
 from biobert_jax.inference.formats.markup import for_xml
 
 SOURCE = "biobert_jax"
 
 
-def write_bioc(documents: Iterable[AnnotatedText]) -> Iterator[str]:
+def write_bioc(documents: Iterable[Document]) -> Iterator[str]:
     """BioC XML: a collection of documents, each of one passage.
 
     Characters that XML cannot hold become U+FFFD.
@@ -30,7 +30,7 @@ def write_bioc(documents: Iterable[AnnotatedText]) -> Iterator[str]:
         for number, entity in enumerate(document.entities):
             annotation = etree.SubElement(passage, "annotation", id=str(number))
             _sub(annotation, "infon", entity.type, key="type")
-            _sub(annotation, "infon", f"{entity.score:.4f}", key="score")
+            _sub(annotation, "infon", f"{entity.probability:.4f}", key="score")
             place = {"offset": str(entity.start), "length": str(entity.end - entity.start)}
             etree.SubElement(annotation, "location", place)
             _sub(annotation, "text", entity.text)
@@ -42,7 +42,7 @@ def _sub(parent: etree._Element, name: str, text: str, **attributes: str) -> Non
     etree.SubElement(parent, name, attributes).text = for_xml(text)
 
 
-def write_bioc_json(documents: Iterable[AnnotatedText]) -> Iterator[str]:
+def write_bioc_json(documents: Iterable[Document]) -> Iterator[str]:
     """The same collection as `write_bioc`'s, in BioC's JSON."""
     head = {"source": SOURCE, "date": "", "key": f"{SOURCE}.key", "infons": {}}
     yield json.dumps(head)[:-1] + ', "documents": ['
@@ -51,7 +51,7 @@ def write_bioc_json(documents: Iterable[AnnotatedText]) -> Iterator[str]:
         annotations = [
             {
                 "id": str(number),
-                "infons": {"type": entity.type, "score": f"{entity.score:.4f}"},
+                "infons": {"type": entity.type, "score": f"{entity.probability:.4f}"},
                 "text": entity.text,
                 "locations": [{"offset": entity.start, "length": entity.end - entity.start}],
             }

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from biobert_jax.errors import DataError
 from biobert_jax.inference.formats.columns import BREAKS, cell
-from biobert_jax.inference.formats.document import AnnotatedText, Entity
+from biobert_jax.inference.formats.document import Document, Entity
 
 _LINE_BREAKS = re.compile("[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
 # Characters of file names that are safe on any system and in a shell.
@@ -20,7 +20,7 @@ _LONGEST_NAME = 100
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)  # on Windows
 
 
-def write_brat(documents: Iterable[AnnotatedText]) -> Iterator[str]:
+def write_brat(documents: Iterable[Document]) -> Iterator[str]:
     """The annotations of one text.
 
     The score is an AnnotatorNotes of its entity. An entity that goes over a line break is given as
@@ -40,12 +40,10 @@ def write_brat(documents: Iterable[AnnotatedText]) -> Iterator[str]:
             where = ";".join(f"{start} {end}" for start, end in fragments)
             text = " ".join(document.text[start:end] for start, end in fragments)
             yield f"T{number}\t{_type(entity.type)} {where}\t{BREAKS.sub(' ', text)}\n"
-            yield f"#{number}\tAnnotatorNotes T{number}\tscore {entity.score:.4f}\n"
+            yield f"#{number}\tAnnotatorNotes T{number}\tscore {entity.probability:.4f}\n"
 
 
-def write_brat_folder(
-    documents: Iterable[AnnotatedText], types: Sequence[str], folder: Path
-) -> None:
+def write_brat_folder(documents: Iterable[Document], types: Sequence[str], folder: Path) -> None:
     """Writes a folder that brat serves: NAME.txt and NAME.ann of each document, annotation.conf.
 
     Names are made of ids: characters that are not safe in file names become `_`, and names that

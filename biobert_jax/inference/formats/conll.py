@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from biobert_jax.inference.formats.columns import cell
-from biobert_jax.inference.formats.document import AnnotatedText, Entity
+from biobert_jax.inference.formats.document import Document, Entity
 from biobert_jax.text.basic import basic_words
 from biobert_jax.text.sentences import split_sentences
 
 
-def write_conll(documents: Iterable[AnnotatedText]) -> Iterator[str]:
+def write_conll(documents: Iterable[Document]) -> Iterator[str]:
     """`word TAB tag` lines (IOB2), blank lines after sentences, -DOCSTART- before documents.
 
     Words are those of the basic tokenizer; `datasets.conll` reads the file.

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 
 from biobert_jax.inference.formats.columns import BREAKS, cell
-from biobert_jax.inference.formats.document import AnnotatedText
+from biobert_jax.inference.formats.document import Document
 
 
-def write_pubtator(documents: Iterable[AnnotatedText]) -> Iterator[str]:
+def write_pubtator(documents: Iterable[Document]) -> Iterator[str]:
     """`id|t|title`, `id|a|abstract`, and a line of tabbed columns for each entity.
 
     The text becomes the title and the abstract is empty, so that offsets stay those of the text;
@@ -16,6 +16,7 @@ def write_pubtator(documents: Iterable[AnnotatedText]) -> Iterator[str]:
         name = cell(document.id, also="|")
         text = BREAKS.sub(" ", document.text)
         lines = [f"{name}|t|{text}", f"{name}|a|"]
-        for start, end, kind, _, _ in document.entities:
-            lines.append(f"{name}\t{start}\t{end}\t{text[start:end]}\t{cell(kind)}\t-")
+        for entity in document.entities:
+            start, end = entity.start, entity.end
+            lines.append(f"{name}\t{start}\t{end}\t{text[start:end]}\t{cell(entity.type)}\t-")
         yield "\n".join(lines) + "\n\n"

@@ -37,9 +37,10 @@ def terminal_text(text: str, entities: Sequence[Entity], types: Sequence[str] = 
     for entity in entities:
         colour = COLOURS[order[entity.type] % len(COLOURS)]
         out.append(printable(text[position : entity.start]))
-        out.append(printable(entity.text), style=f"bold {colour}")
+        # Of entities that overlap, the later one gets what the earlier one left.
+        out.append(printable(text[max(position, entity.start) : entity.end]), f"bold {colour}")
         out.append(printable(f" {entity.type}"), style=f"dim {colour}")
-        position = entity.end
+        position = max(position, entity.end)
     return out.append(printable(text[position:]))
 
 
@@ -49,7 +50,7 @@ def answers_text(asked: "Asked", answers: Sequence["Answer"]) -> Text:
     if not answers:
         out.append("\n  no answer found", style="dim")
     for answer in answers:
-        out.append(f"\n  {answer.score:.2f}  ", style="not bold")
+        out.append(f"\n  {answer.probability:.2f}  ", style="not bold")
         out.append(printable(answer.text), style=f"bold {COLOURS[0]}")
         if answer.passage is not None:
             passage = asked.passages[answer.passage]
@@ -64,7 +65,7 @@ def answers_text(asked: "Asked", answers: Sequence["Answer"]) -> Text:
 def relation_text(sentence: "RelationExample", relation: "Relation") -> Text:
     """Returns a sentence with its marks in colour, behind its class and that one's probability."""
     out = Text(printable(f"{relation.label} "), style="bold")
-    out.append(f"{relation.score:.2f}  ", "not bold")
+    out.append(f"{relation.probability:.2f}  ", "not bold")
     position = 0
     for first, last in sentence.marks:
         out.append(printable(sentence.text[position:first]), style="not bold")

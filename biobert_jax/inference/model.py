@@ -1,0 +1,361 @@
+"""A trained model in three lines, from Python:
+
+    import biobert_jax
+    model = biobert_jax.load("runs/ncbi")
+    model.annotate(["Tavoramab relieved severe Brackow fever."])
+
+`load` takes whatever `--model` of the console script takes, and the script calls the same methods.
+What a model can do is in `Model.methods`:
+
+| method | for a model with | returns |
+|---|---|---|
+| `annotate(texts)` | a classifier of tokens | `Documents`, one `Document` a text, with `entities` |
+| `relations(sentences)` | a classifier of marked sentences | a `Relation` a sentence |
+| `relate(documents)` | the same | `Documents`, with `relations` among their entities |
+| `answer(questions, contexts)` | a span head, or a yes/no classifier | lists of `Answer` |
+| `embed(texts)` | any model | `Embeddings`, arrays of NumPy |
+
+Every other method raises UserError. Texts of any number and length are batched and packed in rows
+of one length. What is compiled, is compiled at the first use: one program for each of five numbers
+of rows. Methods may be called from several threads at once.
+"""
+
+import dataclasses
+import itertools
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from biobert_jax.datasets.relation_files import RelationExample
+from biobert_jax.errors import CheckpointError, DataError, UserError
+from biobert_jax.inference.annotate import Annotator, annotate, make_annotator
+from biobert_jax.inference.answer import LABELS as YES_OR_NO
+from biobert_jax.inference.answer import Answer, Answerer, answer, make_answerer
+from biobert_jax.inference.embed import Embedder, Embeddings, embed, make_embedder
+from biobert_jax.inference.formats.document import Document, Documents
+from biobert_jax.inference.pairs import relate
+from biobert_jax.inference.questions import Asked
+from biobert_jax.inference.relations import (
+    Relation,
+    RelationClassifier,
+    check_marks,
+    classify,
+    make_classifier,
+)
+from biobert_jax.interop.checkpoint import Checkpoint
+from biobert_jax.interop.load import load_checkpoint
+from biobert_jax.interop.workdir import read_workdir
+from biobert_jax.text.entity_marking import find_marks
+
+T = TypeVar("T")
+
+TEXTS_AT_ONCE = 256
+QUESTIONS_AT_ONCE = 32
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_METHODS = {"ner": "annotate", "relation": "relations", "qa": "answer"}
+_VERBS = {"annotate": "annotate", "relations": "classify relations", "answer": "answer questions"}
+_USED_BY = {
+    "annotate": "a classifier of tokens (experiments.ner)",
+    "relations": "a classifier of marked sentences (experiments.relation)",
+    "answer": "a span head or a yes/no classifier (experiments.qa)",
+}
+
+
+def load(
+    source: str,
+    *,
+    name: str = "",
+    entity_type: str = "",
+    dtype: str = "float32",
+    head: str | None = None,
+    labels: Sequence[str] | None = None,
+) -> "Model":
+    """Loads a model of any kind.
+
+    Args:
+      source: a workdir (`runs/ncbi`, `runs/ncbi@best`), a Hugging Face folder, a hub id
+        (`hf://owner/name`) or the prefix of a TensorFlow checkpoint.
+      name: what its results say in `model`; for use beside others.
+      entity_type: what a model of bare B and I labels (as BioBERT's own files make) finds, such as
+        `Disease`; otherwise its entities are of the type `entity`.
+      dtype: what matrix products are computed in, `float32` or `bfloat16`.
+      head, labels: what the outputs of a fine-tuned TensorFlow checkpoint are; see
+        `interop.tensorflow.read_tensorflow`. Other formats say it themselves.
+
+    Raises:
+      CheckpointError: there is no such model, or it is damaged.
+      UserError: `entity_type` is given for a model that names its types.
+    """
+    checkpoint = read_model(source, head, labels)
+    return Model(checkpoint, name=name, entity_type=entity_type, dtype=dtype)
+
+
+def read_model(
+    source: str, head: str | None = None, labels: Sequence[str] | None = None
+) -> Checkpoint:
+    """Reads a model from wherever it is; arguments and errors as `load`."""
+    checkpoint = load_checkpoint(str(source), read_workdir, head, labels)
+    if checkpoint is None:
+        raise CheckpointError(f"{source}: names no trained model; give a workdir or a folder")
+    return checkpoint
+
+
+class Model:
+    """A checkpoint with methods that apply it; see `load` and the module's table.
+
+    Attributes:
+      name: what its results say in `model`.
+      source: where it was read from, for messages.
+      checkpoint: what was read.
+      methods: which of the methods it has, such as ("annotate", "embed").
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        name: str = "",
+        entity_type: str = "",
+        dtype: str = "float32",
+    ):
+        self.name = name
+        self.source = checkpoint.source
+        self.checkpoint = checkpoint
+        self.methods = methods_of(checkpoint)
+        self._entity_type = entity_type
+        self._dtype = dtype
+        self._lock = threading.Lock()
+        self._made: dict[str, Any] = {}
+        if entity_type and "annotate" in self.methods:
+            named = [label for label in checkpoint.labels or () if label[1:]]
+            if named:
+                raise UserError(
+                    f"{self.source}: names its types itself ({', '.join(named[:6])}); a type of "
+                    "your own (--type) is for models of bare B and I labels. Leave it out"
+                )
+
+    def __repr__(self) -> str:
+        return f"<Model {self.source}: {', '.join(self.methods)}>"
+
+    @property
+    def entity_types(self) -> list[str]:
+        """The types of the entities that it finds, sorted; none of other models."""
+        return self.annotator.types if "annotate" in self.methods else []
+
+    @property
+    def annotator(self) -> Annotator:
+        """What `inference.annotate` applies; UserError if it is no model for entities."""
+        return self._head("annotate", self._make_annotator)
+
+    @property
+    def classifier(self) -> RelationClassifier:
+        """What `inference.relations` applies; UserError if it is no model for relations."""
+        return self._head("relations", make_classifier)
+
+    @property
+    def answerer(self) -> Answerer:
+        """What `inference.answer` applies; UserError if it is no model for questions."""
+        return self._head("answer", make_answerer)
+
+    @property
+    def embedder(self) -> Embedder:
+        """What `inference.embed` applies."""
+        return self._head("embed", make_embedder)
+
+    def annotate(self, texts: str | Sequence[str], ids: Sequence[str] | None = None) -> Documents:
+        """Finds the entities of texts.
+
+        Args:
+          texts: each of any length; one string is one text.
+          ids: what the documents are called; by default their numbers from 1.
+
+        Returns:
+          A document a text. `document.text[e.start:e.end] == e.text` for each of its entities;
+          they are in order, none overlap, none crosses the end of a sentence.
+
+        Raises:
+          UserError: it is no model for entities; a text is no string.
+        """
+        texts = _checked(texts, "texts")
+        if ids is None:
+            ids = [str(number) for number in range(1, len(texts) + 1)]
+        elif len(ids) != len(texts):
+            raise DataError(f"found {len(ids)} ids for {len(texts)} texts; expected one each")
+        annotator = self.annotator
+        found = []
+        for some in chunks(zip(ids, texts, strict=True), TEXTS_AT_ONCE):
+            entities = annotate(annotator, [text for _, text in some], self.name)
+            for (id_, text), of_text in zip(some, entities, strict=True):
+                found.append(Document(id_, text, tuple(of_text)))
+        return Documents(found)
+
+    def relations(self, sentences: str | Sequence[str]) -> list[Relation]:
+        """Classifies the pairs that are marked in sentences, as in "@GENE$ causes @DISEASE$.".
+
+        Args:
+          sentences: marked as the training sentences were, see `classifier.marks`; one string is
+            one sentence.
+
+        Raises:
+          UserError: it is no model for relations; a mark is of a type that it has never seen.
+        """
+        classifier, texts = self.classifier, _checked(sentences, "sentences")
+        marked = [
+            RelationExample(str(i), text, "", find_marks(text), f"sentences[{i}]")
+            for i, text in enumerate(texts)
+        ]
+        check_marks(classifier, marked)
+        return self.relations_of(marked)
+
+    def relations_of(self, sentences: Sequence[RelationExample]) -> list[Relation]:
+        """Classifies sentences that `datasets.relation_files` read; see `relations`.
+
+        Their marks are not compared with the model's: that is `inference.relations.check_marks`.
+        """
+        classifier = self.classifier
+        return [
+            one for some in chunks(sentences, TEXTS_AT_ONCE) for one in classify(classifier, some)
+        ]
+
+    def relate(self, documents: Iterable[Document]) -> Documents:
+        """Classifies the pairs of entities that documents have; see `inference.pairs.relate`.
+
+        Returns:
+          The documents with `relations`: a `Pair` for each two entities of a sentence whose types
+          are those of the model's marks.
+
+        Raises:
+          UserError: it is no model for relations, or does not say its marks.
+        """
+        classifier = self.classifier
+        return Documents(
+            document
+            for some in chunks(documents, TEXTS_AT_ONCE)
+            for document in relate(classifier, some, self.name)
+        )
+
+    def answer(
+        self,
+        questions: str | Sequence[str],
+        contexts: str | Sequence[str | Sequence[str]],
+        top: int | None = None,
+    ) -> list[list[Answer]]:
+        """Answers questions from passages.
+
+        Args:
+          questions: each of some text; one string is one question.
+          contexts: for each question its passages, a string or several. Of one question given as a
+            string, its passages. One string is the passage of all questions.
+          top: at most so many answers; see `inference.answer.answer`.
+
+        Returns:
+          For each question its answers, best first; `contexts[i][passage][start:end] == text`. Of a
+          yes/no model one answer, `yes` or `no`.
+
+        Raises:
+          UserError: it is no model for questions; a question or a passage is empty.
+        """
+        if isinstance(questions, str):
+            questions = [questions]
+            contexts = [[contexts] if isinstance(contexts, str) else contexts]
+        elif isinstance(contexts, str):
+            contexts = [contexts] * len(questions)
+        if len(questions) != len(contexts):
+            raise DataError(
+                f"found {len(questions)} questions and {len(contexts)} contexts; expected the "
+                "passages of each question"
+            )
+        asked = []
+        for i, (question, passages) in enumerate(zip(questions, contexts, strict=True)):
+            texts = [passages] if isinstance(passages, str) else list(passages)
+            _checked([question], f"questions[{i}]", empty=False)
+            _checked(texts, f"contexts[{i}]", empty=False)
+            asked.append(Asked(str(i + 1), question, tuple(texts)))
+        return self.answer_asked(asked, top)
+
+    def answer_asked(
+        self, questions: Sequence[Asked], top: int | None = None
+    ) -> list[list[Answer]]:
+        """Answers questions that `inference.questions` read; see `answer`."""
+        answerer = self.answerer
+        return [
+            one
+            for some in chunks(questions, QUESTIONS_AT_ONCE)
+            for one in answer(answerer, some, top)
+        ]
+
+    def embed(self, texts: str | Sequence[str], pooling: str = "mean") -> Embeddings:
+        """Encodes texts: `vectors` [N, D], float32; see `inference.embed.embed`.
+
+        Args:
+          texts: each is one sequence; one string is one text.
+          pooling: `mean` over pieces, `cls`, or `none`: a vector a piece.
+
+        Raises:
+          UserError: a text is no string.
+        """
+        return embed(self.embedder, _checked(texts, "texts"), pooling)
+
+    def _make_annotator(self, checkpoint: Checkpoint, dtype: str) -> Annotator:
+        made = make_annotator(checkpoint, dtype)
+        if self._entity_type:
+            made = dataclasses.replace(made, bare_type=self._entity_type)
+        return made
+
+    def _head(self, method: str, make: Callable[[Checkpoint, str], T]) -> T:
+        if method not in self.methods:
+            raise UserError(
+                f"{self.source}: cannot {_VERBS[method]}: it is no model with {_USED_BY[method]}. "
+                f"It has {', '.join(self.checkpoint.params)}; it can do: {', '.join(self.methods)}"
+            )
+        with self._lock:
+            if method not in self._made:
+                self._made[method] = make(self.checkpoint, self._dtype)
+            return self._made[method]
+
+
+def methods_of(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """The methods of `Model` that a checkpoint has the head for; `embed` is always one.
+
+    A run of ours says its task. Of other checkpoints the head and its labels tell.
+    """
+    task = checkpoint.card.task if checkpoint.card is not None else ""
+    labels, params = checkpoint.labels or [], checkpoint.params
+    if task:
+        found = _METHODS.get(task, "")
+    elif "span" in params:
+        found = "answer"
+    elif "classifier" not in params:
+        found = ""
+    elif "O" in labels or "pooler" not in params:
+        found = "annotate"
+    else:
+        found = "answer" if labels == list(YES_OR_NO) else "relations"
+    if found == "relations":
+        return ("relations", "relate", "embed")
+    return (found, "embed") if found else ("embed",)
+
+
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Cuts items into lists of `size`, the last one perhaps shorter."""
+    items = iter(items)
+    while chunk := list(itertools.islice(items, size)):
+        yield chunk
+
+
+def _checked(texts: str | Sequence[Any], name: str, empty: bool = True) -> list[str]:
+    """Texts as a list; DataError where one is no string of Unicode text."""
+    texts = [texts] if isinstance(texts, str) else list(texts)
+    for i, text in enumerate(texts):
+        place = f"{name}[{i}]"
+        if not isinstance(text, str):
+            raise DataError(f"{place}: found {type(text).__name__}; expected a string")
+        if not empty and not text.strip():
+            raise DataError(f"{place}: is empty; expected text")
+        if not text.isascii() and (bad := _SURROGATE.search(text)):
+            raise DataError(
+                f"{place}: half a surrogate pair at character {bad.start()}; expected Unicode text"
+            )
+    return texts
