@@ -191,7 +191,12 @@ COMMANDS = (
     ),
     Command("push", "writes a folder for the hub", publish.declare_push, publish.push),
     Command("results", "collects runs into a table", reports.declare_results, reports.results),
-    Command("compare", "tells systems apart from chance", reports.declare_compare, reports.compare),
+    Command(
+        "compare",
+        "compares systems, with p-values",
+        reports.declare_compare,
+        reports.compare,
+    ),
     Command(
         "report",
         "the paper's tables and figures, with ours",

@@ -1,7 +1,7 @@
 """What a compiled program sends between devices, read from its text.
 
-XLA's own cost analysis does not tell, and counts the body of a loop once. Here each collective is
-counted as often as the loops around it run.
+XLA's own cost analysis does not list them, and counts the body of a loop once. Here each
+collective is counted as often as the loops around it run.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""What a training step will need on a TPU slice that is not there."""
+"""What a training step needs on a TPU slice, found out without one."""
 
 import dataclasses
 import functools
@@ -131,7 +131,7 @@ def find_topology(name: str) -> Topology:
             f"--topology={name}: expected one of {', '.join(CHIPS)}, and the shape of the slice, "
             "as in v5e:4x8 or v4:2x2x2"
         )
-    # On a machine that is no TPU host libtpu looks for metadata and tells at length that it failed.
+    # On a machine that is no TPU host libtpu looks for metadata and logs at length that it failed.
     for variable, value in (
         ("TPU_SKIP_MDS_QUERY", "1"),
         ("TPU_ACCELERATOR_TYPE", f"{kind}-1"),
@@ -250,8 +250,8 @@ def _compile(config, task, mesh, rows, count) -> jax.stages.Compiled:
         if "RESOURCE_EXHAUSTED" not in message:
             raise
         sizes = re.search(r"([\d.]+[KMGT])\W.*?([\d.]+[KMGT])\W", message.partition("emory")[2])
-        told = f"it needs {sizes[1]}, and a device has {sizes[2]}" if sizes else message
-        raise DoesNotFit(f"the compiler says that the step does not fit: {told}") from error
+        sizes_text = f"it needs {sizes[1]}, and a device has {sizes[2]}" if sizes else message
+        raise DoesNotFit(f"the compiler says that the step does not fit: {sizes_text}") from error
 
 
 def _memory(compiled: Callable[[int], jax.stages.Compiled], count: int) -> int:

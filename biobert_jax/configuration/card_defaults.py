@@ -1,7 +1,7 @@
 """Defaults of what a checkpoint's card keeps: how texts become sequences and answers.
 
-A config starts from these, and so does a model whose card does not say (a converted one). What the
-fields mean is said in `tasks/`. The values are those of run_ner.py, run_re.py and run_qa.py.
+A config starts from these, and so does a model without a card (a converted one). `tasks/` says
+what the fields mean. The values are those of run_ner.py, run_re.py and run_qa.py.
 """
 
 from typing import Any

@@ -2,10 +2,10 @@
 
 A corpus is a folder:
 
-    manifest.json                         counts, vocabulary hash and casing, a checksum a file
+    manifest.json                         counts, vocabulary hash and casing, one checksum per file
     vocab.txt                             what the ids mean
     words.npy                             uint32 [documents], each document's number of words
-    shard-00000-of-00010.array_record     one record a document
+    shard-00000-of-00010.array_record     one record per document
     ...
 
 The manifest is written last: a folder without one is not a corpus yet. `corpora.shards` has the

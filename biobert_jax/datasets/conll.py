@@ -1,6 +1,6 @@
 """The reader of CoNLL-style files that all named entity recognition sets go through.
 
-One word a line, its columns separated by tabs or spaces: the first is the word, the last its tag,
+One word per line, its columns separated by tabs or spaces: the first is the word, the last its tag,
 what stands between is ignored. Sentences are separated by blank lines; `-DOCSTART-` lines begin
 documents. Tags come in as IOB1, IOB2 (BIO), BIOES or BILOU, with types (`B-Disease`) or bare (`B`),
 and leave as IOB2 with the types they came with.

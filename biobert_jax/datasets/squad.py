@@ -3,7 +3,7 @@
     {"data": [{"title": "...", "paragraphs": [{"context": "...", "qas": [
         {"id": "...", "question": "...", "answers": [{"text": "...", "answer_start": 0}]}]}]}]}
 
-So come SQuAD v1.1, BioBERT's files of BioASQ (there with one question a paragraph, `title` and
+So come SQuAD v1.1, BioBERT's files of BioASQ (there with one question per paragraph, `title` and
 `answers` at times absent), and users' own data.
 """
 

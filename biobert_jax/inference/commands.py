@@ -39,8 +39,8 @@ def declare_annotate(parser: argparse.ArgumentParser) -> None:
         "--input",
         default="-",
         metavar="FILE",
-        help="a text a line, or JSON lines: objects with `text`, perhaps `id` and `title` (title, "
-        "blank line and text are one text then); - (the default): standard input",
+        help="one text per line, or JSON lines: objects with `text`, perhaps `id` and `title` "
+        "(title, blank line and text are one text then); - (the default): standard input",
     )
     parser.add_argument("--format", choices=FORMATS, help="default: terminal, or jsonl to a file")
     parser.add_argument(

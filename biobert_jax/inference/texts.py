@@ -54,9 +54,9 @@ def read_texts(path: str, whole: bool = False) -> Iterator[Text]:
     """Reads the texts of a UTF-8 file, gzipped or not.
 
     Args:
-      path: JSON lines hold an object with `text` (and perhaps `id` and `title`) a line; any other
-        file a text a line, blank ones skipped; `-` is standard input. A title and its text become
-        one text, `BETWEEN_TITLE_AND_TEXT` in between; offsets are into that.
+      path: JSON lines hold an object with `text` (and perhaps `id` and `title`) per line; any other
+        file one text per line, blank ones skipped; `-` is standard input. A title and its text
+        become one text, `BETWEEN_TITLE_AND_TEXT` in between; offsets are into that.
       whole: a plain file is one text, line breaks and all, and keeps its offsets.
 
     Raises:

@@ -4,7 +4,7 @@
     segment_ids      1   1 1 1   1     2   2 2   2     0       which sequence; 0 is padding
     position_ids     0   1 2 3   4     0   1 2   3     0       restart per sequence
 
-An unpacked batch is the plan with one sequence a row.
+An unpacked batch is the plan with one sequence per row.
 """
 
 import dataclasses

@@ -54,11 +54,11 @@ def wide(found: Sequence[System], split: str, confidence: float, problems: list[
         ]
         main = system.main_measure(of)
         low_high = interval(system, main, of, confidence, problems) if main else None
-        said = (
+        about = (
             f"{MEASURES[main]} {low_high[0]:.2f} to {low_high[1]:.2f}" if main and low_high else ""
         )
         seeds = ", ".join(str(run.seed) for run in system.runs)
-        rows.append([system.task, system.dataset, system.label, *cells, said, seeds])
+        rows.append([system.task, system.dataset, system.label, *cells, about, seeds])
     notes = [f"{split} split: mean ± standard deviation over seeds. Percentages, 0-100."]
     return Table("Results", header, rows, left=3, notes=notes)
 

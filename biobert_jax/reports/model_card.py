@@ -137,16 +137,16 @@ def _pretraining(run: Run) -> list[str]:
 
 
 def _corpus(corpus: Corpus) -> list[str]:
-    said = corpus.manifest
-    vocabulary = as_object(said.get("vocabulary"))
+    manifest = corpus.manifest
+    vocabulary = as_object(manifest.get("vocabulary"))
     casing = "uncased" if vocabulary.get("lowercase") else "cased"
     size = vocabulary.get("size")
-    dropped = as_object(said.get("read"))
+    dropped = as_object(manifest.get("read"))
     return [
         corpus.name,
-        str(said.get("source", UNKNOWN)),
+        str(manifest.get("source", UNKNOWN)),
         f"{corpus.weight:g}",
-        *(_count(said.get(name)) for name in ("documents", "words", "tokens")),
+        *(_count(manifest.get(name)) for name in ("documents", "words", "tokens")),
         f"{size:,}, {casing}" if isinstance(size, int) else UNKNOWN,
         _count(dropped.get("duplicates")),
         _count(dropped.get("excluded")),
@@ -157,17 +157,17 @@ def _decontamination(read: Sequence[Corpus]) -> str:
     without = [c.name for c in read if c.manifest and not c.manifest.get("excluded_ids")]
     unknown = [c.name for c in read if not c.manifest]
     done = [c.name for c in read if c.manifest.get("excluded_ids")]
-    said = []
+    sentences = []
     if done:
-        said.append(f"Documents that benchmarks test on were left out of {_list(done)}.")
+        sentences.append(f"Documents that benchmarks test on were left out of {_list(done)}.")
     if without:
-        said.append(
+        sentences.append(
             f"None were left out of {_list(without)}: either none were found, or nobody looked "
             "(`biobert corpus decontaminate`), and scores on public test sets may be too high."
         )
     if unknown:
-        said.append(f"Of {_list(unknown)}: {UNKNOWN}; its folder is no longer there.")
-    return f"**Decontamination.** {markdown(' '.join(said))}"
+        sentences.append(f"Of {_list(unknown)}: {UNKNOWN}; its folder is no longer there.")
+    return f"**Decontamination.** {markdown(' '.join(sentences))}"
 
 
 def _licence(corpus: Corpus) -> str:
@@ -187,26 +187,26 @@ def _scores(run: Run) -> list[str]:
 
 def _environment_rows(folder: Path) -> list[tuple[str, Any]]:
     try:
-        said = read_json(folder / "environment.json")
+        found = read_json(folder / "environment.json")
     except DataError:
         return [("environment", UNKNOWN)]
-    said = as_object(said)
-    devices, packages = as_object(said.get("devices")), as_object(said.get("packages"))
+    found = as_object(found)
+    devices, packages = as_object(found.get("devices")), as_object(found.get("packages"))
     rows = [("devices", f"{devices.get('count', '?')} x {devices.get('kind', '?')}")]
     rows += [(name, packages[name]) for name in ("jax", "flax") if name in packages]
-    return [*rows, ("commit", said.get("commit") or UNKNOWN)]
+    return [*rows, ("commit", found.get("commit") or UNKNOWN)]
 
 
 def run_of(workdir: Path) -> Run | None:
     """A run as far as its files can be read; a card is made of an unfinished one, too."""
-    said = []
+    read = []
     for name in (CONFIG, RESULTS):
         try:
             found = read_json(workdir / name)
         except DataError:
             found = {}
-        said.append(as_object(found))
-    config, results = said
+        read.append(as_object(found))
+    config, results = read
     if "task" not in config:
         return None
     dataset = str(results.get("dataset") or as_object(config.get("dataset")).get("name", ""))

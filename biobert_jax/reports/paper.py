@@ -75,8 +75,8 @@ def table_3(found: Sequence[System]) -> Table:
 def examples(system: System) -> Mapping[str, int]:
     """Examples of each split, as far as results.json says."""
     results = system.runs[0].results
-    said = as_object(as_object(results.get("data")).get("examples"))
-    out = {split: n for split, n in said.items() if isinstance(n, int)}
+    counts = as_object(as_object(results.get("data")).get("examples"))
+    out = {split: n for split, n in counts.items() if isinstance(n, int)}
     for split in ("validation", "test"):
         scores = system.runs[0].scores(split)
         counts = as_object(scores.get("counts"))

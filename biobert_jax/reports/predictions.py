@@ -46,11 +46,11 @@ def load_scored(run: Run, measure: str, split: str = "test") -> Scored:
     ]
     outcomes = units.join([p.outcomes for p in parts]) if len(parts) > 1 else parts[0].outcomes
     fingerprint = _hash(part.fingerprint for part in parts)
-    found, said = float(outcomes.scores()[0]), run.scores(split).get(measure)
-    if not isinstance(said, int | float) or abs(found - said) > _AGREE:
+    found, reported = float(outcomes.scores()[0]), run.scores(split).get(measure)
+    if not isinstance(reported, int | float) or abs(found - reported) > _AGREE:
         raise DataError(
             f"{at(run.path)}: the predictions give a {measure} of {found:.4f}, results.json says "
-            f"{said!r}; they are not of one run, or a file is cut. Repeat the run's command"
+            f"{reported!r}; they are not of one run, or a file is cut. Repeat the run's command"
         )
     return Scored(outcomes, fingerprint, sum(part.size for part in parts))
 

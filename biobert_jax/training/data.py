@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import logging
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import grain
@@ -24,6 +26,7 @@ from biobert_jax.tasks.protocol import Stream, Task
 from biobert_jax.training.micro_batches import choose_micro_batches, device_memory, step_memory
 from biobert_jax.training.sharding import row_shards
 from biobert_jax.training.step import lower_train_step
+from biobert_jax.training.workdir import of_version
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +100,7 @@ def _streamed(
     first = jax.process_index() * share
     dataset = stream(make_packing(config), rows, range(first, first + share))
     logger.info(
-        "%d rows of %d a batch (%d positions), %d steps",
+        "%d rows of %d per batch (%d positions), %d steps",
         rows,
         config.batch.row_length,
         rows * config.batch.row_length,
@@ -142,6 +145,27 @@ def training_batches(
 def make_packing(config: ml_collections.ConfigDict) -> Packing:
     limit = config.batch.max_sequences if config.batch.packed else 1
     return Packing(config.batch.row_length, limit)
+
+
+def restore_position(batches: Any, position: Mapping[str, Any], workdir: Path) -> None:
+    """Moves the batches to where a checkpoint was saved.
+
+    Args:
+      batches: of `TrainingData`.
+      position: what the checkpoint holds beside the state; `data` of it is the batches'.
+      workdir: the run's folder.
+
+    Raises:
+      TrainingError: the position is that of other batches, such as an earlier version's.
+    """
+    try:
+        batches.set_state(position["data"])
+    except (LookupError, TypeError, ValueError) as error:
+        raise TrainingError(
+            f"{workdir}: the checkpoint's position in the data does not fit these batches "
+            f"({type(error).__name__}: {error}); expected that of the same config and version"
+            f"{of_version(workdir) or '. Start a new run'}"
+        ) from error
 
 
 def encode_state(state: Any) -> Any:

@@ -72,7 +72,7 @@ def scale_by_bert_adam(
 
 
 def decayed(params: Any) -> Any:
-    """Which parameters weight decay applies to: all but LayerNorm's and biases."""
+    """Which parameters weight decay applies to: all but biases and those of LayerNorm."""
 
     def decays(path: tuple, _: Any) -> bool:
         names = [str(getattr(key, "key", key)) for key in path]

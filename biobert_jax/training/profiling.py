@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 FOLDER = "profile"
 PROGRAM = "step.hlo.txt"
-"""The compiled step, which says what of the model each operation of the trace is of."""
+"""The compiled step; it names the part of the model that each operation of the trace belongs to."""
 
 
 class StepTrace:

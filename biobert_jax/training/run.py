@@ -19,7 +19,12 @@ from biobert_jax.errors import TrainingError
 from biobert_jax.tasks.protocol import Task
 from biobert_jax.training import workdir as workdirs
 from biobert_jax.training.checkpointing import Checkpoints
-from biobert_jax.training.data import TrainingData, encode_state, training_data
+from biobert_jax.training.data import (
+    TrainingData,
+    encode_state,
+    restore_position,
+    training_data,
+)
 from biobert_jax.training.evaluator import Evaluator
 from biobert_jax.training.metrics import THROUGHPUT, MetricsLog, Progress, Writers, scalars
 from biobert_jax.training.profiling import StepTrace
@@ -119,7 +124,7 @@ class Run:
         position: Mapping[str, Any] = {}
         if (latest := self.checkpoints.latest()) is not None:
             self.state, position = self.checkpoints.restore(latest, self.program.abstract)
-            self.data.batches.set_state(position["data"])
+            restore_position(self.data.batches, position, workdir)
             logger.info("resumed at step %d", int(self.state.step))
         else:
             self.initialise(initial_params)

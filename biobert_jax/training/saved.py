@@ -1,4 +1,4 @@
-"""What a run has saved, for those who read it: its checkpoints, the cards in them, its results.
+"""Reads what a run has saved: its checkpoints, the cards in them, its results.
 
 Reading takes no lock and writes nothing.
 """

@@ -16,6 +16,7 @@ from typing import Any
 import jax
 import ml_collections
 
+import biobert_jax
 from biobert_jax.arguments import expand_home
 from biobert_jax.errors import DataError, TrainingError
 from biobert_jax.files import read_json, write_json, writing
@@ -122,19 +123,42 @@ def _compare(path: Path, ours: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
             "--workdir"
         )
     differing, changed = [], {}
+    version = ""  # where settings differ that only one version of this program has
     for name, there, here in _differences(theirs, ours):
         if any(f"{name}.".startswith(f"{one}.") for one in MAY_CHANGE):
             changed[name] = (there, here)
         elif there is not None or here:
             # A setting that an older version did not know is the same run where it is off.
             differing.append(f"{name} is {reprlib.repr(there)} there and {reprlib.repr(here)} here")
+            if there is None or here is None:
+                version = of_version(path.parent)
     if differing:
         raise TrainingError(
             f"{path}: this workdir belongs to another config: {'; '.join(differing[:5])}"
             f"{f' and {len(differing) - 5} more' if len(differing) > 5 else ''}. "
-            "Choose another --workdir, or repeat its config to resume it"
+            f"Choose another --workdir, or repeat its config to resume it{version}"
         )
     return changed
+
+
+def of_version(workdir: Path) -> str:
+    """For messages: which version started a run, and what to do; "" where it is this one."""
+    try:
+        values = read_json(workdir / "environment.json")
+        first = (values.get("earlier") or [values])[0]
+        version, commit_there = first.get("biobert_jax", "before 0.2.0"), first.get("commit")
+    except (DataError, AttributeError, LookupError):
+        return ""
+    if (version, commit_there) == (biobert_jax.__version__, commit()):
+        return ""
+    there, here = (
+        f"biobert_jax {number}" + (f" (commit {of_it})" if of_it else "")
+        for number, of_it in ((version, commit_there), (biobert_jax.__version__, commit()))
+    )
+    return (
+        f". The run was started by {there}, and this is {here}: resume it with that version, or "
+        f"begin another run from its weights with --config.init={workdir}"
+    )
 
 
 def _add_environment(path: Path, changed: dict[str, tuple[Any, Any]]) -> None:
@@ -188,6 +212,7 @@ def environment() -> dict[str, Any]:
     names = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "tokenizers")
     devices = jax.devices()
     return {
+        "biobert_jax": biobert_jax.__version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {name: importlib.metadata.version(name) for name in names},

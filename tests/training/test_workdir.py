@@ -15,6 +15,7 @@ import pytest
 from biobert_jax.errors import TrainingError, UserError, WriteError
 from biobert_jax.files import write_json
 from biobert_jax.training.checkpointing import Checkpoints
+from biobert_jax.training.data import restore_position
 from biobert_jax.training.lock import WorkdirLock
 from biobert_jax.training.saved import read_card
 from biobert_jax.training.workdir import environment, prepare
@@ -70,6 +71,41 @@ def test_a_run_of_an_older_version_goes_on_unless_a_new_setting_is_on(tmp_path):
     both["trials"]["folds"] = True
     with pytest.raises(TrainingError, match=r"trials\.folds is None there and True here"):
         prepare(tmp_path, ml_collections.ConfigDict(both))
+
+
+def test_a_run_of_an_older_version_is_named_with_it(tmp_path):
+    prepare(tmp_path, config())
+    newer = ml_collections.ConfigDict({**config().to_dict(), "new_setting": 3})
+    file = tmp_path / "environment.json"
+    values = json.loads(file.read_text())
+    for started, named in (
+        ({"biobert_jax": "0.1.3", "commit": "abc"}, "biobert_jax 0.1.3 (commit abc)"),
+        ({"commit": "abc"}, "biobert_jax before 0.2.0 (commit abc)"),
+    ):
+        file.write_text(json.dumps({**values, "earlier": [started]}))
+        with pytest.raises(TrainingError) as raised:
+            prepare(tmp_path, newer)
+        assert f"was started by {named}" in str(raised.value)
+        assert f"--config.init={tmp_path}" in str(raised.value)
+        with pytest.raises(TrainingError) as raised:
+            prepare(tmp_path, config(seed=9))  # a setting that both versions have
+        assert "was started by" not in str(raised.value)
+    file.write_text(json.dumps(values))
+    with pytest.raises(TrainingError) as raised:
+        prepare(tmp_path, newer)
+    assert "was started by" not in str(raised.value)
+
+
+def test_a_position_of_another_version_is_one_message(tmp_path):
+    class Streams:
+        def set_state(self, state):
+            self.places = state["places"]
+
+    streams = Streams()
+    restore_position(streams, {"data": {"places": [1]}}, tmp_path)
+    assert streams.places == [1]
+    with pytest.raises(TrainingError, match=r"position in the data.*KeyError: 'places'"):
+        restore_position(streams, {"data": {"blocks": [1]}}, tmp_path)
 
 
 def test_many_differences_are_counted(tmp_path):

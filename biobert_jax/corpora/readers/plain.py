@@ -1,4 +1,4 @@
-"""Text that is no XML: Google's pre-training form, one document a line, JSONL.
+"""Text that is no XML: Google's pre-training form, one document per line, JSONL.
 
 All are UTF-8, plain or gzip. For Wikipedia, books, notes, and whatever a few lines of Python can
 turn into JSONL. Every reader takes the same arguments:

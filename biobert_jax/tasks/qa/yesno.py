@@ -1,4 +1,4 @@
-"""Yes/no questions of BioASQ: each snippet says how likely a yes is, and their mean decides."""
+"""Yes/no questions of BioASQ: the probability of yes for each snippet, and their mean decides."""
 
 import logging
 from collections.abc import Sequence

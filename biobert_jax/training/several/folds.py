@@ -54,7 +54,7 @@ def cross_validate(
             workdirs.prepare(folder, its_config, finished=True)
             earlier = read_results(folder)
             results = {name: value for name, value in earlier.items() if name not in HEAD}
-            logger.info("fold %d of %d: done before", fold, len(folds))
+            logger.info("fold %d of %d: finished earlier", fold, len(folds))
         else:
             logger.info("fold %d of %d", fold, len(folds))
             results = run_fold(its_config, folder)

@@ -26,6 +26,7 @@ from biobert_jax.training.data import (
     TrainingData,
     encode_state,
     loader_options,
+    restore_position,
     steps_of,
     training_batches,
 )
@@ -141,7 +142,7 @@ class StackedRun(Run):
                 latest, _one_step(self.program.abstract, self.mesh)
             )
             self.state = TrainState(saved.opt_state["steps"], saved.params, saved.opt_state["own"])
-            self.data.batches.set_state(position["data"])
+            restore_position(self.data.batches, position, workdir)
             intervals = position["intervals"]
             logger.info("resumed at step %d", int(saved.step))
         else:
