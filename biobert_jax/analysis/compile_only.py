@@ -7,17 +7,24 @@ import math
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import ml_collections
 
-from biobert_jax.analysis.collectives import Traffic, collectives
+from biobert_jax.analysis.collectives import Traffic, between_slices, collectives
 from biobert_jax.errors import UserError
 from biobert_jax.tasks.protocol import Task
 from biobert_jax.training.micro_batches import choose_micro_batches, step_memory
-from biobert_jax.training.sharding import bytes_on_a_device, make_mesh, mesh_sizes, row_shards
+from biobert_jax.training.sharding import (
+    bytes_on_a_device,
+    check_divides,
+    make_mesh,
+    mesh_sizes,
+    row_shards,
+)
 from biobert_jax.training.step import build_program, lower_train_step
 
 logger = logging.getLogger(__name__)
@@ -25,44 +32,49 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Chip:
-    """A kind of TPU, by Google's documentation of it (cloud.google.com/tpu/docs, 2026).
+    """A kind of TPU, by Google's documentation of it (docs.cloud.google.com/tpu/docs, 2026).
 
     Attributes:
       memory: bytes of HBM.
       flops: a second, bfloat16.
       bandwidth: of its HBM, bytes per second.
       links: bytes per second that it can send to its neighbours, all links together.
+      network: bytes per second that it can send to other slices: its share of its hosts' network
+        cards. 0: no figure is published.
     """
 
     memory: float
     flops: float
     bandwidth: float
     links: float
+    network: float
 
 
 CHIPS = {
-    "v4": Chip(32 * 2**30, 275e12, 1228e9, 300e9),
-    "v5e": Chip(16 * 2**30, 197e12, 819e9, 200e9),
-    "v5p": Chip(95 * 2**30, 459e12, 2765e9, 600e9),
-    "v6e": Chip(32 * 2**30, 918e12, 1640e9, 448e9),
+    "v4": Chip(32 * 2**30, 275e12, 1228e9, 300e9, 0.0),
+    "v5e": Chip(16 * 2**30, 197e12, 819e9, 200e9, 3.125e9),  # eight share 2 x 100 Gbit/s
+    "v5p": Chip(95 * 2**30, 459e12, 2765e9, 600e9, 0.0),
+    "v6e": Chip(32 * 2**30, 918e12, 1640e9, 448e9, 12.5e9),  # eight share 4 x 200 Gbit/s
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Topology:
-    """A slice, by name.
+    """A slice by name, or several of it.
 
     Attributes:
       name: as in v5e:4x8.
       chip: its kind.
-      chips: how many.
+      chips: how many, of all slices.
       devices: what JAX sees; two a chip where a chip's two cores are separate.
+      slices: how many.
     """
 
     name: str
     chip: Chip
     chips: int
     devices: Sequence[Any]
+    slices: int = 1
 
     @property
     def device(self) -> Chip:
@@ -86,8 +98,12 @@ class Compilation:
         a loop once.)
       accessed: bytes of HBM that are read or written at the least. (XLA's own count takes a stack
         of which a loop writes one layer as written whole.)
-      traffic: collectives by kind.
+      traffic: collectives by kind, within a slice.
+      between: what goes to other slices, by kind.
       compute_seconds, memory_seconds, network_seconds: what each would take alone.
+      between_seconds: the same for the network between slices; infinite where its speed is not
+        published.
+      compile_seconds: of the program that was taken, on this machine.
     """
 
     parameters: int
@@ -104,6 +120,9 @@ class Compilation:
     compute_seconds: float
     memory_seconds: float
     network_seconds: float
+    between: dict[str, Traffic] = dataclasses.field(default_factory=dict)
+    between_seconds: float = 0.0
+    compile_seconds: float = 0.0
 
     @property
     def fits(self) -> bool:
@@ -112,15 +131,31 @@ class Compilation:
     @property
     def seconds(self) -> float:
         """The least that a step can take: its slowest part, the others hidden behind it."""
-        return max(self.compute_seconds, self.memory_seconds, self.network_seconds)
+        return max(self.bounds.values())
+
+    @property
+    def bounds(self) -> dict[str, float]:
+        """Seconds that each part would take alone."""
+        bounds = {
+            "compute": self.compute_seconds,
+            "HBM": self.memory_seconds,
+            "links": self.network_seconds,
+        }
+        if self.between and math.isfinite(self.between_seconds):
+            bounds["network"] = self.between_seconds
+        return bounds
 
 
 class DoesNotFit(UserError):
     """The compiler says that a step needs more memory than a device has."""
 
 
-def find_topology(name: str) -> Topology:
+def find_topology(name: str, slices: int = 1) -> Topology:
     """Looks up a slice; libtpu knows them without a TPU.
+
+    Args:
+      name: as in v5e:4x8.
+      slices: how many of it, joined by the data centre's network.
 
     Raises:
       UserError: no such slice, or no libtpu.
@@ -131,6 +166,8 @@ def find_topology(name: str) -> Topology:
             f"--topology={name}: expected one of {', '.join(CHIPS)}, and the shape of the slice, "
             "as in v5e:4x8 or v4:2x2x2"
         )
+    if slices < 1:
+        raise UserError(f"--slices={slices}: expected a number of slices, at least 1")
     # On a machine that is no TPU host libtpu looks for metadata and logs at length that it failed.
     for variable, value in (
         ("TPU_SKIP_MDS_QUERY", "1"),
@@ -144,15 +181,17 @@ def find_topology(name: str) -> Topology:
 
     try:
         # A v4's two cores are one device in JAX's jobs; the description splits them otherwise.
-        options = {"chip_config_name": "megacore"} if kind == "v4" else {}
+        options: dict[str, Any] = {"chip_config_name": "megacore"} if kind == "v4" else {}
+        if slices > 1:
+            options["num_slices"] = slices
         devices = topologies.get_topology_desc(name, platform="tpu", **options).devices
     except Exception as error:  # what libtpu raises differs from version to version
         raise UserError(
             f"--topology={name}: {str(error).splitlines()[0]}. It needs libtpu: "
             "pip install 'biobert_jax[tpu]'; and the slice must be one that Google offers"
         ) from error
-    chips = math.prod(int(size) for size in shape.split("x"))
-    return Topology(name, CHIPS[kind], chips, devices)
+    chips = slices * math.prod(int(size) for size in shape.split("x"))
+    return Topology(name, CHIPS[kind], chips, devices, slices)
 
 
 def compile_only(
@@ -179,14 +218,20 @@ def compile_only(
         raise UserError(
             f"config.batch.rows is {rows}, which data x fsdp = {shards} devices do not divide"
         )
+    check_divides(mesh, task.model.config)
     state = build_program(config, task, mesh, max(1, config.train.steps), 1).abstract
     parameters, moments = bytes_on_a_device(state.params), bytes_on_a_device(state.opt_state)
     share = rows // shards
 
+    seconds: dict[int, float] = {}
+
     @functools.cache
     def compiled(count: int) -> jax.stages.Compiled:
         logger.info("compiling for %s, %d rows per device at once", topology.name, share // count)
-        return _compile(config, task, mesh, rows, count)
+        began = time.perf_counter()
+        program = _compile(config, task, mesh, rows, count)
+        seconds[count] = time.perf_counter() - began
+        return program
 
     limit = int(device.memory)
     count = choose_micro_batches(
@@ -205,7 +250,9 @@ def compile_only(
     operations = again * model_flops / len(topology.devices)
     # What is alive at once was written and will be read; the state is read and written.
     accessed = 2 * count * memory.temp_size_in_bytes + 2 * memory.argument_size_in_bytes
-    sent = collectives(program.as_text() or "")
+    text = program.as_text() or ""
+    sent, between = collectives(text), between_slices(text)
+    within = len(topology.devices) // topology.slices
     found = Compilation(
         parameters=parameters,
         optimizer=moments,
@@ -220,7 +267,10 @@ def compile_only(
         traffic=sent,
         compute_seconds=operations / device.flops,
         memory_seconds=accessed / device.bandwidth,
-        network_seconds=network_seconds(sent, len(topology.devices), device.links),
+        network_seconds=network_seconds(sent, within, device.links),
+        between=between,
+        between_seconds=network_seconds(between, topology.slices, device.network),
+        compile_seconds=seconds[count],
     )
     if not found.fits:
         raise DoesNotFit(
@@ -231,7 +281,17 @@ def compile_only(
 
 
 def network_seconds(traffic: Mapping[str, Traffic], peers: int, links: float) -> float:
-    """The least time for collectives over `peers` devices: rings that use all links at once."""
+    """The least time for collectives over `peers`: rings that use all links at once.
+
+    Args:
+      traffic: of each of them.
+      peers: devices of a slice, or slices.
+      links: bytes per second that each can send; 0: not known, which makes the time infinite.
+    """
+    if not traffic:
+        return 0.0
+    if not links:
+        return math.inf
     sent = {
         "all-reduce": 2 * (peers - 1) / peers,
         "all-gather": (peers - 1) / peers,
@@ -239,7 +299,7 @@ def network_seconds(traffic: Mapping[str, Traffic], peers: int, links: float) ->
         "all-to-all": (peers - 1) / peers,
         "collective-permute": 1.0,
     }
-    return sum(sent[kind] * found.bytes for kind, found in traffic.items()) / links
+    return sum(sent.get(kind, 1.0) * found.bytes for kind, found in traffic.items()) / links
 
 
 def _compile(config, task, mesh, rows, count) -> jax.stages.Compiled:

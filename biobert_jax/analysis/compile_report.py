@@ -1,9 +1,13 @@
 """What `--compile_only` found out, as tables on a terminal."""
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from biobert_jax.analysis.collectives import Traffic
 
 GIB = 2**30
 
@@ -18,7 +22,7 @@ def print_compilation(found: Any, topology: Any, console: Console | None = None)
     """
     console = console or Console()
     console.print(
-        f"{topology.name}: {topology.chips} chips, {len(topology.devices)} devices; each takes its "
+        f"{f'{topology.slices} x ' * (topology.slices > 1)}{topology.name}: {topology.chips} chips, {len(topology.devices)} devices; each takes its "
         f"rows in {found.micro_batches} x {found.rows}"
     )
     memory = Table(title="Memory of a device")
@@ -35,22 +39,26 @@ def print_compilation(found: Any, topology: Any, console: Console | None = None)
     memory.add_row("there is", f"{found.limit / GIB:.3f}")
     console.print(memory)
 
-    traffic = Table(title="Sent by a device in a step")
-    for name in ("collective", "how often", "MB"):
-        traffic.add_column(name, justify="left" if name == "collective" else "right")
-    for kind, of_kind in found.traffic.items():
-        traffic.add_row(kind, f"{of_kind.count:,}", f"{of_kind.bytes / 1e6:,.1f}")
-    console.print(traffic)
+    for title, kinds in (
+        ("Sent by a device in a step", found.traffic),
+        ("Sent by a device to other slices, over the data centre's network", found.between),
+    ):
+        if kinds or kinds is found.traffic:
+            console.print(_traffic(title, kinds))
 
     work = Table(title="The least that a step can take")
     for name in ("bound by", "amount", "ms"):
         work.add_column(name, justify="left" if name == "bound by" else "right")
-    for name, amount, seconds in (
+    rows = [
         ("matrix units", f"{found.model_flops / 1e12:,.2f} TFLOP", found.compute_seconds),
         ("HBM", f"{found.accessed / 1e9:,.2f} GB", found.memory_seconds),
-        ("links", f"{_sent(found) / 1e9:,.2f} GB", found.network_seconds),
-    ):
-        work.add_row(name, amount, f"{1e3 * seconds:,.1f}")
+        ("links", f"{_bytes(found.traffic) / 1e9:,.2f} GB", found.network_seconds),
+    ]
+    if found.between:
+        sent = f"{_bytes(found.between) / 1e9:,.2f} GB"
+        rows.append(("network between slices", sent, found.between_seconds))
+    for name, amount, seconds in rows:
+        work.add_row(name, amount, _milliseconds(seconds))
     console.print(work)
     utilisation = found.model_flops / found.seconds / topology.device.flops
     console.print(
@@ -58,5 +66,18 @@ def print_compilation(found: Any, topology: Any, console: Console | None = None)
     )
 
 
-def _sent(found: Any) -> int:
-    return sum(of_kind.bytes for of_kind in found.traffic.values())
+def _traffic(title: str, kinds: Mapping[str, Traffic]) -> Table:
+    table = Table(title=title)
+    for name in ("collective", "how often", "MB"):
+        table.add_column(name, justify="left" if name == "collective" else "right")
+    for kind, of_kind in kinds.items():
+        table.add_row(kind, f"{of_kind.count:,}", f"{of_kind.bytes / 1e6:,.1f}")
+    return table
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1e3 * seconds:,.1f}" if math.isfinite(seconds) else "no speed published"
+
+
+def _bytes(kinds: Mapping[str, Traffic]) -> int:
+    return sum(of_kind.bytes for of_kind in kinds.values())

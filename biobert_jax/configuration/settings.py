@@ -80,6 +80,7 @@ SETTINGS = {
     "mesh.data": _axis,
     "mesh.fsdp": _axis,
     "mesh.tensor": _axis,
+    "mesh.slices": whole(0, 2**20, note="0: as many as the devices are of"),
     "mesh.rules": several(
         Setting(_is_rule, f"(regular expression, (an axis of {', '.join(AXES)} or None, ...))")
     ),
@@ -153,6 +154,17 @@ def one_axis_takes_the_rest(config: Any) -> str | None:
     return None
 
 
+def heads_divide_by_tensor(config: Any) -> str | None:
+    """Of a model that starts afresh; `training.sharding.check_divides` asks of every model."""
+    heads, parts = config.model.num_attention_heads, config.mesh.tensor
+    if config.init == "random" and parts > 0 and heads % parts:
+        return (
+            f"config.mesh.tensor is {parts} and config.model.num_attention_heads {heads}; heads "
+            "are spread over tensor: take a divisor of them"
+        )
+    return None
+
+
 def attention_has_this_dropout(config: Any) -> str | None:
     """Kernels differ in the dropout they can draw, whatever the device; see models/attention.py."""
     kernel, rate = config.compute.attention, attention_dropout(config)
@@ -218,6 +230,7 @@ def trials_share_a_program(config: Any) -> str | None:
 RULES: Sequence[Rule] = (
     heads_divide_hidden_size,
     one_axis_takes_the_rest,
+    heads_divide_by_tensor,
     attention_has_this_dropout,
     remat_needs_a_loop,
     best_needs_evaluations,

@@ -1,16 +1,24 @@
 """What a pre-training step would need on a TPU slice, without one: `--compile_only`.
 
 python -m experiments.pretrain --config=configs/pretrain/biobert_v1_1_pubmed.py \
-    --compile_only --topology=v5e:4x8
+    --compile_only --topology=v5e:4x8 --slices=4
 """
 
+import dataclasses
+from pathlib import Path
 from typing import Any
 
 from biobert_jax.files import to_path
 
 
-def run(config: Any, name: str) -> None:
+def run(config: Any, name: str, slices: int = 1, output: Path | None = None) -> None:
     """Compiles, prints, and raises DoesNotFit, which ends the program with status 1.
+
+    Args:
+      config: of a pre-training.
+      name: of a slice, as in v5e:4x8.
+      slices: how many.
+      output: a JSON file for the numbers, if any.
 
     The architecture is that of `config.init` where it is a folder, else `config.model` with a
     vocabulary of `config.vocab_size`; no data and no weights are read.
@@ -22,6 +30,8 @@ def run(config: Any, name: str) -> None:
     from biobert_jax.analysis.compile_report import print_compilation
     from biobert_jax.analysis.flops import training_flops
     from biobert_jax.corpora.mixture import MemoryCorpus
+    from biobert_jax.corpora.shards import TokenDocument
+    from biobert_jax.files import write_json
     from biobert_jax.launcher import start
     from biobert_jax.models.heads import PretrainingModel
     from biobert_jax.tasks.pretraining.instances import InstanceOptions
@@ -29,13 +39,16 @@ def run(config: Any, name: str) -> None:
     from biobert_jax.text.wordpiece import SPECIAL_TOKENS
 
     jax.config.update("jax_enable_compilation_cache", False)  # it cannot hold what runs nowhere
-    topology = find_topology(name)
+    topology = find_topology(name, slices)
     sizes = architecture(config)
     limit = config.batch.max_sequences if config.batch.packed else 1
     others = range(sizes.vocab_size - len(SPECIAL_TOKENS))
     vocabulary = [*SPECIAL_TOKENS, *(f"piece{number}" for number in others)]
+    # Only shapes matter; next sentences come from two documents at the least.
+    text = TokenDocument("", np.zeros(1, np.int32), np.zeros(1, np.int32), 1)
+    corpus = MemoryCorpus([text, text])
     task = PretrainingTask(
-        training=[Subset(MemoryCorpus([]), np.zeros(0, int))],  # only shapes matter
+        training=[Subset(corpus, np.arange(2))],
         held_out=[],
         model=PretrainingModel(sizes, start.compute(config, platform="tpu")),
         options=InstanceOptions(max_length=config.batch.row_length, **config.instances),
@@ -47,7 +60,12 @@ def run(config: Any, name: str) -> None:
     )
     predicted = task.features["masked_lm_positions"].slots
     flops = training_flops(sizes, config.batch.rows, config.batch.row_length, predicted, limit)
-    print_compilation(compile_only(config, task, topology, flops), topology)
+    found = compile_only(config, task, topology, flops)
+    print_compilation(found, topology)
+    if output is not None:
+        device = dataclasses.asdict(topology.device)
+        about = {"topology": name, "slices": slices, "devices": len(topology.devices)}
+        write_json(output, about | {"device": device, **dataclasses.asdict(found)})
 
 
 def architecture(config: Any) -> Any:

@@ -33,10 +33,15 @@ def launch(task: str) -> NoReturn:
             "compile_only", False, "Only compile the step for --topology and print what it needs."
         )
         flags.DEFINE_string("topology", "v5e:4x8", "A TPU slice, for --compile_only.")
+        flags.DEFINE_integer("slices", 1, "How many of it, for --compile_only.", lower_bound=1)
+        flags.DEFINE_string("json", None, "Writes what --compile_only finds to this file, too.")
 
     def program(config: Any, workdir: Path) -> None:
         if _only_compiles():
-            registry.resolve(entry.compile_only)(config, flags.FLAGS.topology)
+            given = flags.FLAGS
+            output = Path(given.json) if given.json else None
+            only = registry.resolve(entry.compile_only)
+            only(config, given.topology, given.slices, output)
             return
         from biobert_jax.launcher import train
 

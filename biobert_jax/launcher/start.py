@@ -21,7 +21,7 @@ from biobert_jax.tasks.preparation import AnyCard
 from biobert_jax.text.tokenizer import Tokenizer
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 from biobert_jax.text.wordpiece_trainer import train_vocabulary
-from biobert_jax.training.sharding import make_mesh, mesh_sizes
+from biobert_jax.training.sharding import check_divides, make_mesh, mesh_sizes
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +143,13 @@ def compute(
       config: compute, model, mesh.
       architecture: of the model, to try the attention on these devices; None: it is not tried.
       platform: as of `platform_here`, which is the default.
+
+    Raises:
+      TrainingError: `mesh.tensor` does not divide the model's heads, or the attention that the
+        config names does not work here.
     """
+    if architecture is not None and config.mesh.tensor != 1:
+        check_divides(make_mesh(mesh_sizes(config)), architecture)
     options = Compute(**config.compute)
     platform = platform or platform_here()
     if options.unroll < 0:

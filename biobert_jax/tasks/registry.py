@@ -30,7 +30,8 @@ class Entry:
         `biobert evaluate`; see `tasks.scoring`.
       use: makes a checkpoint of the task ready for inference; empty: only its encoder is of use.
       folds: config -> the numbers of the folds to run; empty: the task's data sets have none.
-      compile_only: (config, topology) -> None, for --compile_only; empty: has no such mode.
+      compile_only: (config, topology, slices, output) -> None, for --compile_only; empty: has no
+        such mode.
     """
 
     command: str

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import ml_collections
 import numpy as np
+from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from biobert_jax.configuration.settings import AXES
@@ -24,15 +25,21 @@ path sets its sharding."""
 def make_mesh(sizes: Mapping[str, int] | None = None, devices: Sequence[Any] | None = None) -> Mesh:
     """Lays out devices, those of all processes by default.
 
+    Several slices are joined by `data` alone: what it sends is once a step, and the network between
+    slices is slow. `fsdp` and `tensor` stay within one.
+
     Args:
-      sizes: of the axes; at most one is -1 and takes what the others leave. None: all in `data`.
+      sizes: of the axes, those of all slices together; at most one is -1 and takes what the others
+        leave. `slices`: how many there are; 0: as the devices say. None: all in `data`.
       devices: which.
 
     Raises:
-      TrainingError: the sizes do not fit the number of devices, or `tensor` spans processes.
+      TrainingError: the sizes do not fit the number of devices or of slices, or `tensor` spans
+        processes.
     """
     devices = jax.devices() if devices is None else list(devices)
-    sizes = {"data": -1, "fsdp": 1, "tensor": 1} | dict(sizes or {})
+    sizes = {"data": -1, "fsdp": 1, "tensor": 1, "slices": 0} | dict(sizes or {})
+    slices, of_processes = _slices(sizes.pop("slices"), devices)
     shape = [sizes[axis] for axis in AXES]
     known = int(np.prod([size for size in shape if size != -1]))
     if shape.count(-1) > 1 or known < 1 or any(size < -1 for size in shape):
@@ -49,12 +56,49 @@ def make_mesh(sizes: Mapping[str, int] | None = None, devices: Sequence[Any] | N
             f"config.mesh.tensor is {shape[2]}, and a process has {on_a_process} devices; "
             "heads are spread over devices of one process only: take a divisor of that"
         )
-    return jax.make_mesh(shape, AXES, (AxisType.Auto,) * len(AXES), devices=devices)
+    kinds = (AxisType.Auto,) * len(AXES)
+    if slices == 1:
+        return jax.make_mesh(shape, AXES, kinds, devices=devices)
+    if shape[0] % slices:
+        raise TrainingError(
+            f"config.mesh.data is {shape[0]}, and there are {slices} slices, which fsdp and tensor "
+            "cannot span; take a multiple of the slices, or -1 and smaller other axes"
+        )
+    within = (shape[0] // slices, *shape[1:])
+    array = mesh_utils.create_hybrid_device_mesh(
+        within, (slices, 1, 1), devices, process_is_granule=of_processes
+    )
+    return Mesh(array, AXES, axis_types=kinds)
+
+
+def slices_of(devices: Sequence[Any]) -> int:
+    """Of how many slices devices are. Within one, they have a network of their own."""
+    return len({getattr(device, "slice_index", None) for device in devices})
+
+
+def _slices(asked: int, devices: Sequence[Any]) -> tuple[int, bool]:
+    """How many slices a mesh has, and whether its processes stand for them.
+
+    Raises:
+      TrainingError: the devices are of another number of slices.
+    """
+    there = slices_of(devices)
+    if asked in (0, there):
+        return there, False
+    # Devices that know nothing of slices: hosts of GPUs, and CPUs that play them.
+    processes = len({device.process_index for device in devices})
+    if there == 1 and asked == processes:
+        return asked, True
+    raise TrainingError(
+        f"config.mesh.slices is {asked}, and the {len(devices)} devices of {processes} "
+        f"{'process is' if processes == 1 else 'processes are'} in {there}; leave it at 0, which "
+        "takes what the devices say, or start as many slices"
+    )
 
 
 def mesh_sizes(config: ml_collections.ConfigDict) -> dict[str, int]:
     """`config.mesh` without its rules."""
-    return {axis: config.mesh[axis] for axis in AXES}
+    return {axis: config.mesh[axis] for axis in AXES} | {"slices": config.mesh.get("slices", 0)}
 
 
 def row_shards(mesh: Mesh) -> int:
@@ -119,9 +163,33 @@ def bytes_on_a_device(abstract: Any) -> int:
     )
 
 
+def check_divides(mesh: Mesh, architecture: Any) -> None:
+    """Refuses a `tensor` axis that a model's heads or feed-forward width cannot be split over.
+
+    Args:
+      mesh: of `make_mesh`.
+      architecture: of the encoder, with `num_attention_heads` and `intermediate_size`.
+
+    Raises:
+      TrainingError: it does not divide one of them, so that every device would compute all of it.
+    """
+    parts = mesh.shape["tensor"]
+    for name in ("num_attention_heads", "intermediate_size"):
+        size = getattr(architecture, name, parts)
+        if size % parts:
+            heads = architecture.num_attention_heads
+            fitting = [n for n in range(1, heads + 1) if heads % n == 0]
+            raise TrainingError(
+                f"config.mesh.tensor is {parts}, which does not divide the model's {name}, {size}; "
+                f"take a divisor of its {heads} heads: {', '.join(map(str, fitting))}"
+            )
+
+
 def log_bytes(params: Any, opt_state: Any, mesh: Mesh) -> None:
     """Bytes per device, and what of the parameters every device holds though it could be spread."""
     shape = " x ".join(f"{axis} {mesh.shape[axis]}" for axis in AXES)
+    if isinstance(mesh, Mesh) and (slices := slices_of(mesh.devices.flat)) > 1:
+        shape += f" ({slices} slices)"
     logger.info(
         "mesh %s: parameters %.1f MB and optimiser %.1f MB on each device",
         shape,

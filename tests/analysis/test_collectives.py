@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from biobert_jax.analysis.collectives import Traffic, collectives
+from biobert_jax.analysis.collectives import Traffic, between_slices, collectives
 
 PROGRAM = """\
 HloModule jit_step
@@ -57,6 +57,28 @@ def test_the_condition_tells_where_the_compiler_does_not():
 def test_what_is_no_program():
     with pytest.raises(ValueError, match="no ENTRY"):
         collectives("HloModule nothing")
+
+
+def test_what_goes_to_other_slices():
+    sends = """\
+HloModule jit_step
+
+%body (arg: (s32[])) -> (s32[]) {
+  %send = (bf16[64,8]{1,0:T(8,128)(2,1)}, u32[], token[]) send(%x, %t), is_host_transfer=true, \
+frontend_attributes={_xla_megascale_target="{1,2}x{0:3}",_xla_megascale_transfer_type="ALL_REDUCE"}
+  %sent = token[] send-done(%send), frontend_attributes={_xla_host_transfer_handler_name="x"}
+}
+
+ENTRY %main (p0: f32[2]) -> f32[2] {
+  %scattered = bf16[64,8] reduce-scatter(%p0), dimensions={0}
+  %own = (f32[9], u32[], token[]) send(%x, %t), is_host_transfer=true
+  %loop = (s32[]) while(%t0), condition=%c, body=%body, \
+backend_config={"known_trip_count":{"n":"3"}}
+}
+"""
+    assert between_slices(sends) == {"all-reduce": Traffic(3, 3 * 64 * 8 * 2)}
+    assert collectives(sends) == {"reduce-scatter": Traffic(1, 64 * 8 * 2)}
+    assert between_slices(PROGRAM) == {}
 
 
 @pytest.mark.skipif(jax.device_count() < 2, reason="needs several devices (JAX_NUM_CPU_DEVICES)")

@@ -1,16 +1,22 @@
 """The report for TPU slices. Compiling for one needs libtpu and minutes: BIOBERT_FULL=1."""
 
 import importlib.util
+import json
+import math
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import pytest
 
 from biobert_jax.analysis.collectives import Traffic
-from biobert_jax.analysis.compile_only import find_topology, network_seconds
+from biobert_jax.analysis.compile_only import CHIPS, Topology, find_topology, network_seconds
 from biobert_jax.errors import UserError
+from biobert_jax.launcher import compile_only as compile_only_command
+from biobert_jax.launcher.checks import check_settings
+from configs.pretrain.biobert_v1_0_pubmed import get_config
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LIBTPU = importlib.util.find_spec("libtpu") is not None
@@ -25,6 +31,37 @@ def test_names_that_are_no_slice(name):
 def test_rings():
     traffic = {"all-reduce": Traffic(3, 8000), "reduce-scatter": Traffic(1, 1000)}
     assert network_seconds(traffic, 8, 1000.0) == pytest.approx(2 * 7 / 8 * 8 + 7)
+
+
+def test_networks():
+    traffic = {"all-reduce": Traffic(3, 8000)}
+    assert network_seconds({}, 4, 0.0) == 0
+    assert network_seconds(traffic, 4, 0.0) == math.inf
+
+
+def test_the_report_of_a_small_step(monkeypatch, capsys, tmp_path):
+    """The whole way but for the slice, which is this machine's devices."""
+    here = Topology("v5e:1x1", CHIPS["v5e"], jax.device_count(), jax.devices())
+    monkeypatch.setattr("biobert_jax.analysis.compile_only.find_topology", lambda *_: here)
+    config = get_config("debug")
+    config.compute.attention = "xla"
+    config.train.micro_batch = "2"
+    config.mesh.data, config.mesh.fsdp = 1, -1
+    file = tmp_path / "found.json"
+    compile_only_command.run(config, "v5e:1x1", 1, file)
+    found = json.loads(file.read_text())
+    assert found["devices"] == jax.device_count()
+    assert found["rows"] == 2
+    assert found["total"] > found["parameters"] > 4 * 64 * 1000
+    assert found["compute_seconds"] == found["model_flops"] / 197e12
+    assert "MFU at most" in capsys.readouterr().out
+
+
+def test_heads_that_tensor_does_not_divide():
+    config = get_config("debug")
+    config.mesh.tensor = 3
+    with pytest.raises(UserError, match="tensor"):
+        check_settings(config)
 
 
 def compile_only(topology, *flags):

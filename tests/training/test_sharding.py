@@ -1,5 +1,6 @@
 """Where arrays lie. Shapes and byte counts need only an abstract mesh of any size."""
 
+import dataclasses
 import types
 
 import jax
@@ -17,6 +18,7 @@ from biobert_jax.training.optimizer import make_optimizer
 from biobert_jax.training.sharding import (
     AXES,
     bytes_on_a_device,
+    check_divides,
     make_mesh,
     over_rows,
     path_name,
@@ -104,6 +106,59 @@ def test_an_array_without_a_fitting_rule_is_named(rules, message):
 def test_meshes_that_cannot_be(sizes):
     with pytest.raises(TrainingError, match=r"config\.mesh"):
         make_mesh(sizes, jax.local_devices()[:1])
+
+
+@dataclasses.dataclass(frozen=True)
+class Device:
+    """A device of a slice, as much of it as a mesh asks for."""
+
+    id: int
+    process_index: int
+    slice_index: int | None = None
+    platform: str = "cpu"
+    device_kind: str = "cpu"
+
+
+def devices_of(slices, each, known=True):
+    return [
+        Device(number, number // each, number // each if known else None)
+        for number in range(slices * each)
+    ]
+
+
+def test_data_alone_spans_slices():
+    # In whatever order the devices come.
+    mesh = make_mesh({"data": -1, "fsdp": 2, "tensor": 1}, devices_of(2, 4)[::-1])
+    assert dict(mesh.shape) == {"data": 4, "fsdp": 2, "tensor": 1}
+    of = [[device.slice_index for device in row.flat] for row in mesh.devices]
+    assert of == [[0, 0], [0, 0], [1, 1], [1, 1]]
+
+
+def test_processes_stand_for_slices_where_devices_do_not_say():
+    mesh = make_mesh({"slices": 2}, devices_of(2, 2, known=False))
+    assert [device.process_index for device in mesh.devices.flat] == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"fsdp": 8, "data": 1}, r"config\.mesh\.data is 1, and there are 2 slices"),
+        ({"slices": 4}, r"config\.mesh\.slices is 4, and the 8 devices of 2 processes are in 2"),
+        ({"slices": 1}, r"config\.mesh\.slices is 1"),
+    ],
+)
+def test_slices_that_cannot_be(sizes, message):
+    with pytest.raises(TrainingError, match=message):
+        make_mesh(sizes, devices_of(2, 4))
+
+
+def test_heads_divide_by_tensor():
+    check_divides(mesh_of((1, 1, 4)), BASE)
+    with pytest.raises(TrainingError, match="num_attention_heads, 12; take a divisor.*1, 2, 3, 4"):
+        check_divides(mesh_of((1, 1, 8)), BASE)
+    odd = BertConfig(intermediate_size=3070)
+    with pytest.raises(TrainingError, match="intermediate_size, 3070"):
+        check_divides(mesh_of((1, 1, 4)), odd)
 
 
 def test_rows_go_to_the_devices_of_the_mesh():
