@@ -75,6 +75,7 @@ setup(
         "torch": ["torch>=2.6"],  # reading pytorch_model.bin; older ones load it less safely
         "ray": ["ray>=2.50"],
         "report": ["matplotlib>=3.10"],  # figures of biobert report
+        "gcs": ["gcsfs>=2025.3"],  # gs:// paths
         "export": ["flatbuffers>=24.3.25"],  # jax.export reads and writes its files with it
         "tensorboard": ["tensorboard>=2.19"],  # looking at runs; they are written without it
         "dev": [

@@ -21,8 +21,9 @@ def print_compilation(found: Any, topology: Any, console: Console | None = None)
       console: where to; standard output by default.
     """
     console = console or Console()
+    several = f"{topology.slices} x " if topology.slices > 1 else ""
     console.print(
-        f"{f'{topology.slices} x ' * (topology.slices > 1)}{topology.name}: {topology.chips} chips, {len(topology.devices)} devices; each takes its "
+        f"{several}{topology.name}: {topology.chips} chips, {len(topology.devices)} devices; each takes its "
         f"rows in {found.micro_batches} x {found.rows}"
     )
     memory = Table(title="Memory of a device")

@@ -39,7 +39,7 @@ def launch(task: str) -> NoReturn:
     def program(config: Any, workdir: Path) -> None:
         if _only_compiles():
             given = flags.FLAGS
-            output = Path(given.json) if given.json else None
+            output = to_path(given.json) if given.json else None
             only = registry.resolve(entry.compile_only)
             only(config, given.topology, given.slices, output)
             return

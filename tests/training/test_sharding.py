@@ -154,7 +154,7 @@ def test_slices_that_cannot_be(sizes, message):
 
 def test_heads_divide_by_tensor():
     check_divides(mesh_of((1, 1, 4)), BASE)
-    with pytest.raises(TrainingError, match="num_attention_heads, 12; take a divisor.*1, 2, 3, 4"):
+    with pytest.raises(TrainingError, match=r"num_attention_heads, 12; .*1, 2, 3, 4"):
         check_divides(mesh_of((1, 1, 8)), BASE)
     odd = BertConfig(intermediate_size=3070)
     with pytest.raises(TrainingError, match="intermediate_size, 3070"):
