@@ -23,8 +23,8 @@ def print_compilation(found: Any, topology: Any, console: Console | None = None)
     console = console or Console()
     several = f"{topology.slices} x " if topology.slices > 1 else ""
     console.print(
-        f"{several}{topology.name}: {topology.chips} chips, {len(topology.devices)} devices; each takes its "
-        f"rows in {found.micro_batches} x {found.rows}"
+        f"{several}{topology.name}: {topology.chips} chips, {len(topology.devices)} devices; each "
+        f"takes its rows in {found.micro_batches} x {found.rows}"
     )
     memory = Table(title="Memory of a device")
     memory.add_column("what")
