@@ -148,7 +148,7 @@ def test_one_task_of_slurm_is_alone(place, tasks_of_job):
     assert find_job(*NO_FLAGS) is None
 
 
-def test_a_batch_script_without_srun_is_alone_and_told(place, caplog):
+def test_a_batch_script_without_srun_is_alone_and_reported(place, caplog):
     place({name: value for name, value in SLURM.items() if "STEP" not in name})
     assert find_job(*NO_FLAGS) is None
     assert "srun did not start this process" in caplog.text

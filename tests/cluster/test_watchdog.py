@@ -81,7 +81,7 @@ def test_one_that_is_done_is_not_missed():
     assert at(reports=WELL.reports | {2: done}, changed=WELL.changed | {2: 0.0}) is None
 
 
-def test_an_error_of_another_is_told_and_no_reason_to_try_again():
+def test_an_error_of_another_is_reported_and_no_reason_to_try_again():
     failed = Report("c", 9, 42, failed="DataError: no such file")
     message, status = at(reports=WELL.reports | {2: failed}, changed=WELL.changed | {2: 0.0})
     assert (message, status) == ("process 2 on c ended at step 42: DataError: no such file", 1)

@@ -133,7 +133,7 @@ def test_a_submission_mentions_every_question(tmp_path):
     assert (first["id"], first["type"], second["exact_answer"]) == (ID, "factoid", [])
 
 
-def test_a_folder_without_the_golden_files_is_told(tmp_path):
+def test_a_folder_without_the_golden_files_is_reported(tmp_path):
     with pytest.raises(DataError, match=r"no golden file of 6b; expected 6B1_golden\.json"):
         load_splits("bioasq_6b", str(tmp_path), "factoid")
     with pytest.raises(DataError, match=r"found no train\*\.json and no dev\*\.json"):

@@ -162,7 +162,7 @@ def test_bioes_by_example():
         (["B", "L"], "BIOES"),
     ],
 )
-def test_schemes_are_told_apart(tags, scheme):
+def test_schemes_are_distinguished(tags, scheme):
     assert detect_scheme([tags]) == scheme
     assert detect_scheme([["O"], tags, []]) == scheme
 

@@ -105,7 +105,7 @@ def test_a_file_cut_off_says_so(tmp_path, share):
         read_squad(path)
 
 
-def test_broken_json_is_told_from_json_cut_off(tmp_path):
+def test_broken_json_is_distinguished_from_json_cut_off(tmp_path):
     path = tmp_path / "train.json"
     path.write_text('{"data": [\n1 2\n]}', encoding="utf-8")
     with pytest.raises(DataError, match=r"train\.json:2: not JSON \(.* at column 3\)"):

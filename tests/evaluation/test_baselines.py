@@ -45,7 +45,7 @@ def test_entities_that_touch_are_two():
     assert entities(["A", "b", "C"], ["B-D", "I-D", "B-D"]) == [(("a", "b"), "D"), (("c",), "D")]
 
 
-def test_recall_is_told_apart_by_what_training_had():
+def test_recall_is_split_by_what_training_had():
     known = {entity for s in TRAIN for entity in entities(s.words, s.tags)}
     words = ["gold", "and", "silver", "and", "gold", "fever", "and", "tin"]
     gold = ["B-C", "O", "B-C", "O", "B-D", "I-D", "O", "B-C"]

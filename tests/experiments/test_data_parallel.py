@@ -71,7 +71,7 @@ def test_the_same_losses_and_evaluation(start, uninterrupted, tmp_path, train_on
     assert (started["devices"]["count"], started["processes"]) in ((8, 1), (8, 2))
 
 
-def test_a_run_goes_on_with_other_devices(start, run, uninterrupted, tmp_path):
+def test_a_run_continues_with_other_devices(start, run, uninterrupted, tmp_path):
     """Its state was saved from eight devices that each held a part."""
     eight = mesh_flags((1, 4, 2))
     on_eight_devices(start, tmp_path / "run", eight)

@@ -36,7 +36,7 @@ def run_relation():
     return run_here
 
 
-def test_all_folds_in_one_command_that_goes_on(run_relation, tmp_path, capsys):
+def test_all_folds_in_one_command_that_continues(run_relation, tmp_path, capsys):
     run_relation("gad", tmp_path)
     assert "mean of" in capsys.readouterr().out
     results = json.loads((tmp_path / "results.json").read_text())

@@ -209,7 +209,7 @@ def test_annotate_reads_standard_input_and_json(model, tmp_path, monkeypatch):
         ("a.jsonl", b"no\n", "a.jsonl:1: found 'no'; expected one JSON object"),
     ],
 )
-def test_bad_texts_are_told_by_file_and_line(model, tmp_path, capsys, name, content, found):
+def test_bad_texts_are_reported_by_file_and_line(model, tmp_path, capsys, name, content, found):
     path, out = tmp_path / name, tmp_path / "out"
     path.write_bytes(content)
     message = fails(capsys, "annotate", "--model", model, "--input", path, "--output", out)
@@ -217,7 +217,7 @@ def test_bad_texts_are_told_by_file_and_line(model, tmp_path, capsys, name, cont
     assert sorted(file.name for file in tmp_path.iterdir()) == [name]
 
 
-def test_missing_files_and_models_are_told(model, tmp_path, capsys):
+def test_missing_files_and_models_are_reported(model, tmp_path, capsys):
     missing = tmp_path / "none"
     assert "No such file" in fails(capsys, "annotate", "--model", model, "--input", missing)
     assert "names no checkpoint" in fails(capsys, "annotate", "--model", missing)

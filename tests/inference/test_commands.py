@@ -132,7 +132,7 @@ def test_relations_of_raw_text_with_offsets(relation_run, tmp_path, form):
         assert said == text
 
 
-def test_sentences_without_marks_are_told(relation_run, tmp_path, caplog):
+def test_sentences_without_marks_are_reported(relation_run, tmp_path, caplog):
     path = tmp_path / "in.tsv"
     path.write_text("@GENE$ and @DISEASE$.\nGold is a metal.\n", "utf-8")
     biobert("relations", "--model", relation_run, "--input", path, "--output", tmp_path / "out")

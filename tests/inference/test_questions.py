@@ -57,7 +57,7 @@ def test_official_json_and_biobert_s_form_of_it_give_the_same_questions(tmp_path
         ),
     ],
 )
-def test_bad_records_are_told_by_file_and_line(tmp_path, line, said):
+def test_bad_records_are_reported_by_file_and_line(tmp_path, line, said):
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps(GOOD) + "\n" + line + "\n", "utf-8")
     with pytest.raises(DataError) as raised:

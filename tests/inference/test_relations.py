@@ -75,7 +75,7 @@ def test_labels_may_be_left_out(text):
         ),
     ],
 )
-def test_bad_input_is_told_by_file_and_line(text, said):
+def test_bad_input_is_reported_by_file_and_line(text, said):
     with pytest.raises(DataError) as raised:
         parsed(text)
     assert said in str(raised.value)

@@ -70,7 +70,7 @@ def test_threads_change_nothing(examples, threads):
 
 
 @pytest.mark.parametrize(("threads", "later"), [(0, 0), (2, 2), (2, 0), (0, 2)])
-def test_a_saved_position_goes_on(examples, threads, later):
+def test_a_saved_position_continues(examples, threads, later):
     source = batches(examples, shuffled_epochs(COUNT, 2, seed=3))
     first = iterate(source, threads)
     for _ in range(4):

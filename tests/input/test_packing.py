@@ -60,7 +60,7 @@ def test_rows_hold_every_sequence_once_and_come_apart_again(lengths, max_sequenc
     assert real.sum() == sum(length // 4 for length in lengths)
 
 
-def test_padding_is_told_by_segment_and_never_by_token_id():
+def test_padding_is_known_by_segment_and_never_by_token_id():
     zeros = dict(example(5, 0), input_ids=np.zeros(5, np.int32))
     batch = lay_out([zeros], [np.array([0])], FEATURES, 8, 2)
     np.testing.assert_array_equal(batch["segment_ids"][0], [1, 1, 1, 1, 1, 0, 0, 0])

@@ -69,7 +69,7 @@ def test_rows_are_those_of_the_blocks_in_turn():
 
 
 @pytest.mark.parametrize("at", [7, 100])
-def test_a_position_goes_on_anywhere_in_a_block(at):
+def test_a_position_continues_anywhere_in_a_block(at):
     whole = rows(Source())
     taken = [next(whole) for _ in range(at * STREAMS)]
     places = [row["place"] for row in taken[-STREAMS:]]

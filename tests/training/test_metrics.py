@@ -43,7 +43,7 @@ def test_interval_reports_the_parts_of_a_loss_and_their_sum():
 
 
 @pytest.mark.parametrize("saved_after", [0, 1, 4])
-def test_a_saved_interval_goes_on_exactly(saved_after):
+def test_a_saved_interval_continues_exactly(saved_after):
     whole, part = Interval(), Interval()
     for seed in range(5):
         if seed == saved_after:
@@ -67,7 +67,7 @@ def test_keep_until_drops_later_and_half_written_lines(tmp_path):
     assert sorted(file.name for file in tmp_path.iterdir()) == [METRICS]
 
 
-def test_writers_go_on_after_the_step_they_resume_at(tmp_path):
+def test_writers_continue_after_the_step_they_resume_at(tmp_path):
     for resumed_at, steps in ((0, (1, 2, 3)), (2, (3, 4))):
         writers = Writers(tmp_path, resumed_at, active=True)
         for step in steps:
@@ -131,7 +131,7 @@ def test_other_processes_write_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_told_with_the_path(tmp_path):
+def test_a_full_disk_is_reported_with_the_path(tmp_path):
     writers = Writers(tmp_path, 0, active=True)
     writers._files[METRICS].close()
     writers._files[METRICS] = open("/dev/full", "w")  # noqa: SIM115

@@ -44,7 +44,7 @@ def test_a_new_folder_gets_config_and_environment(tmp_path):
     assert found["devices"]["count"] >= 1
 
 
-def test_the_same_config_may_go_on(tmp_path):
+def test_the_same_config_may_continue(tmp_path):
     prepare(tmp_path, config())
     before = (tmp_path / "config.json").read_bytes()
     prepare(tmp_path, config())
@@ -63,7 +63,7 @@ def test_another_config_is_refused_and_each_difference_named(tmp_path):
     assert "--workdir" in message
 
 
-def test_a_run_of_an_older_version_goes_on_unless_a_new_setting_is_on(tmp_path):
+def test_a_run_of_an_older_version_continues_unless_a_new_setting_is_on(tmp_path):
     prepare(tmp_path, config())
     newer = {"trials": {"folds": False, "seeds": ()}, "train": {**config().train, "new": 0}}
     both = {**config().to_dict(), **newer}
@@ -120,7 +120,7 @@ def test_a_folder_with_another_kind_of_config_is_refused(tmp_path):
         prepare(tmp_path, config())
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(WriteError, match=r"file/run: could not be written"):
         prepare(tmp_path / "file" / "run", config())
@@ -150,7 +150,7 @@ def test_other_processes_wait_for_the_folder(tmp_path, monkeypatch):
         waiting.result(timeout=20)
 
 
-def test_other_processes_are_told_that_they_share_no_folder(tmp_path, monkeypatch):
+def test_other_processes_learn_that_they_share_no_folder(tmp_path, monkeypatch):
     monkeypatch.setattr("jax.process_index", lambda: 1)
     with pytest.raises(TrainingError, match=r"process 1 on .* does not see this file.*share"):
         prepare(tmp_path, config(distributed={"connect_timeout": 0.3}))

@@ -74,7 +74,7 @@ def test_batches_do_not_depend_on_workers():
         same(a, b)
 
 
-def test_a_stream_goes_on_where_it_was():
+def test_a_stream_continues_where_it_was():
     rows = task().stream(Packing(64, 4), 4, range(4))
     iterator = streams.batches(rows, 4)
     for _ in range(17):
@@ -88,7 +88,7 @@ def test_a_stream_goes_on_where_it_was():
 
 
 @pytest.mark.slow
-def test_a_stream_goes_on_with_another_number_of_workers():
+def test_a_stream_continues_with_another_number_of_workers():
     rows = task().stream(Packing(64, 4), 4, range(4))
     iterator = streams.batches(rows, 4, workers=2)
     for _ in range(9):
@@ -202,7 +202,7 @@ def test_predictions_are_counted_per_instance():
     assert (np.asarray(said["mlm_count"])[used] > 0).all()
 
 
-def test_held_out_scores_are_told_for_each_corpus():
+def test_held_out_scores_are_reported_for_each_corpus():
     parts = [subset(corpus(seed=n), held_out=5 + n, weight=1 - n) for n in range(2)]
     both = task(parts, names=("one", "other"))
     examples = both.examples("validation")
