@@ -130,8 +130,10 @@ def check_paths(sweep: Sweep, own: Sequence[SweepRun]) -> None:
     """
     for run in own:
         names = ("model", "data") if run.config == EVALUATE else ("init", "vocab", "dataset.path")
-        for name in names if sweep.state(run.name) != "done" else ():
-            path = run.settings.get(name)
+        paths = [(name, run.settings.get(name)) for name in names]
+        corpora = run.settings.get("dataset.corpora", ())
+        paths += [("dataset.corpora", folder) for folder, _ in corpora]
+        for name, path in paths if sweep.state(run.name) != "done" else ():
             if not isinstance(path, str) or path in ("", "random") or "{" in path or "://" in path:
                 continue
             given = Path(split_name(path)[0] if name in ("model", "init") else path).expanduser()

@@ -141,6 +141,7 @@ def test_several_types_are_renamed(given, expected):
         (EVALUATE, {"model": "{{x}}@5", "data": "{tmp}"}, ""),
         (EVALUATE, {"model": "hf://a/b", "data": "{tmp}/m"}, ""),
         ("ner/own", {"dataset.path": "{tmp}/absent"}, "dataset.path to"),
+        ("pretrain/bert_base", {"dataset.corpora": (("{tmp}/none", 1.0),)}, "dataset.corpora to"),
         ("ner/own", {"init": "{tmp}/bert.ckpt", "dataset.path": "{tmp}/m"}, ""),
         ("ner/own", {"init": "random", "dataset.path": "gs://bucket/x"}, ""),
     ],
@@ -150,7 +151,12 @@ def test_missing_paths_are_named_before_anything_runs(tmp_path, config, settings
 
     (tmp_path / "m").mkdir()
     (tmp_path / "bert.ckpt.index").touch()
-    run = SweepRun("a", config, {n: path.format(tmp=tmp_path) for n, path in settings.items()})
+    put = lambda path: path.format(tmp=tmp_path)
+    settings = {
+        name: put(path) if isinstance(path, str) else tuple((put(one), w) for one, w in path)
+        for name, path in settings.items()
+    }
+    run = SweepRun("a", config, settings)
     sweep = Sweep([run], tmp_path / "sweep")
     if not missing:
         check_paths(sweep, [run])
