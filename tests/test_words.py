@@ -17,7 +17,10 @@ PHRASES = {
     r"\bhas more of\b": "is higher",
     r"\ba value a\b": "one value per",
     r"\b(?:one|object|sentence|token|passage) a (?:line|token|sentence|row)\b": "one per ...",
-    r"\b(?:tokens|words|rows|bytes|positions|steps|records) a (?:second|batch|row|core)\b": "per",
+    r"\b(?:tokens|words|rows|bytes|positions|steps|records|trials|documents|sentences|seeds) a "
+    r"(?:second|batch|row|core|line|set|step|file)\b": "per",
+    r"\b(?:one|an?) (?:word|text|record|document|object|line|row|checksum|value) an? "
+    r"(?:word|text|record|document|object|line|row|token|file|sentence|step)\b": "one per ...",
     r"\bworkdirs? of ours\b": "a workdir",
 }
 
