@@ -19,6 +19,7 @@ from biobert_jax.errors import DEBUG, PrintableFormatter, printable, report_erro
 from biobert_jax.inference import commands as inference
 from biobert_jax.inference import convert as conversion
 from biobert_jax.inference import export as exporting
+from biobert_jax.inference import text_commands as texts
 from biobert_jax.launcher import commands as launcher
 from biobert_jax.launcher import evaluate, publish
 from biobert_jax.reports import commands as reports
@@ -176,6 +177,8 @@ COMMANDS = (
     Command(
         "relations", "classifies marked pairs", inference.declare_relations, inference.relations
     ),
+    Command("classify", "gives labels to texts", texts.declare_classify, texts.classify),
+    Command("similarity", "scores pairs of texts", texts.declare_similarity, texts.similarity),
     Command("checkpoints", "lists those of runs", checkpoints.declare, checkpoints.run),
     Command("profile", "shows where a step's time goes", profile.declare, profile.run),
     Command("evaluate", "scores a model on any file", evaluate.declare, evaluate.run),

@@ -90,6 +90,14 @@ def macro_f1(sums: np.ndarray) -> np.ndarray:
     return 100 * (both[0] + both[1]) / 2
 
 
+def pearson(sums: np.ndarray) -> np.ndarray:
+    """Pearson's correlation, of the sums [..., 6] of ones, x, y, x y, x x and y y."""
+    count = np.maximum(sums[..., 0], 1)
+    x, y, xy, xx, yy = (sums[..., i] / count for i in range(1, 6))
+    spread = np.sqrt(np.maximum(xx - x * x, 0) * np.maximum(yy - y * y, 0))
+    return 100 * _ratio(xy - x * y, np.where(spread > 1e-12, spread, 0))
+
+
 MEASURES: dict[str, Measure] = {"precision": precision, "recall": recall, "f1": f1}
 
 
@@ -114,6 +122,21 @@ def relation_counts(
         for label, guess in zip(gold, predicted, strict=True)
     ]
     return np.array(rows, np.float64).reshape(-1, 3)
+
+
+def label_counts(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> np.ndarray:
+    """[N, 3] correct, gold and predicted labels of each text; see `score_several`."""
+    rows = [(len({*g} & {*p}), len({*g}), len({*p})) for g, p in zip(gold, predicted, strict=True)]
+    return np.array(rows, np.float64).reshape(-1, 3)
+
+
+def pair_counts(gold: Sequence[float], predicted: Sequence[float]) -> np.ndarray:
+    """[N, 6] what `pearson` adds up of each pair; see `similarity.score`."""
+    # About the mean, or the differences of large sums would lose digits.
+    x = np.asarray(gold, np.float64)
+    y = np.asarray(predicted, np.float64)
+    x, y = x - x.mean(), y - y.mean()
+    return np.stack([np.ones(len(x)), x, y, x * y, x * x, y * y], axis=1)
 
 
 def question_counts(values: Sequence[float]) -> np.ndarray:

@@ -13,6 +13,8 @@ What a model can do is in `Model.methods`:
 | `relations(sentences)` | a classifier of marked sentences | a `Relation` a sentence |
 | `relate(documents)` | the same | `Documents`, with `relations` among their entities |
 | `answer(questions, contexts)` | a span head, or a yes/no classifier | lists of `Answer` |
+| `classify(texts, seconds)` | a classifier of texts, or of pairs | a `Classified` a text |
+| `similarity(texts, seconds)` | a score of pairs | a number a pair |
 | `embed(texts)` | any model | `Embeddings`, arrays of NumPy |
 
 Every other method raises UserError. Texts of any number and length are batched and packed in rows
@@ -28,10 +30,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from biobert_jax.datasets.relation_files import RelationExample
+from biobert_jax.datasets.text_records import Record
 from biobert_jax.errors import CheckpointError, DataError, UserError
 from biobert_jax.inference.annotate import Annotator, annotate, make_annotator
 from biobert_jax.inference.answer import LABELS as YES_OR_NO
 from biobert_jax.inference.answer import Answer, Answerer, answer, make_answerer
+from biobert_jax.inference.classify import (
+    Classified,
+    TextClassifier,
+    classify_texts,
+    make_text_classifier,
+)
 from biobert_jax.inference.embed import Embedder, Embeddings, embed, make_embedder
 from biobert_jax.inference.formats.document import Document, Documents
 from biobert_jax.inference.pairs import relate
@@ -43,6 +52,7 @@ from biobert_jax.inference.relations import (
     classify,
     make_classifier,
 )
+from biobert_jax.inference.similarity import Comparer, compare_texts, make_comparer
 from biobert_jax.interop.checkpoint import Checkpoint
 from biobert_jax.interop.load import load_checkpoint
 from biobert_jax.interop.workdir import read_workdir
@@ -54,12 +64,23 @@ TEXTS_AT_ONCE = 256
 QUESTIONS_AT_ONCE = 32
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_METHODS = {"ner": "annotate", "relation": "relations", "qa": "answer"}
-_VERBS = {"annotate": "annotate", "relations": "classify relations", "answer": "answer questions"}
+_METHODS = {"ner": "annotate", "relation": "relations", "qa": "answer"} | {
+    "classification": "classify",
+    "similarity": "similarity",
+}
+_VERBS = {
+    "annotate": "annotate",
+    "relations": "classify relations",
+    "answer": "answer questions",
+    "classify": "classify texts",
+    "similarity": "score pairs of texts",
+}
 _USED_BY = {
     "annotate": "a classifier of tokens (experiments.ner)",
     "relations": "a classifier of marked sentences (experiments.relation)",
     "answer": "a span head or a yes/no classifier (experiments.qa)",
+    "classify": "a classifier of texts (experiments.classification)",
+    "similarity": "a score of pairs (experiments.similarity)",
 }
 
 
@@ -158,6 +179,16 @@ class Model:
     def answerer(self) -> Answerer:
         """What `inference.answer` applies; UserError if it is no model for questions."""
         return self._head("answer", make_answerer)
+
+    @property
+    def text_classifier(self) -> TextClassifier:
+        """What `inference.classify` applies; UserError if it is no classifier of texts."""
+        return self._head("classify", make_text_classifier)
+
+    @property
+    def comparer(self) -> Comparer:
+        """What `inference.similarity` applies; UserError if it has no score of pairs."""
+        return self._head("similarity", make_comparer)
 
     @property
     def embedder(self) -> Embedder:
@@ -286,6 +317,40 @@ class Model:
             for one in answer(answerer, some, top)
         ]
 
+    def classify(
+        self, texts: str | Sequence[str], seconds: str | Sequence[str] | None = None
+    ) -> list[Classified]:
+        """Gives each text, or pair of texts, its label or labels.
+
+        Args:
+          texts: of any length; what is longer than the model reads loses its end.
+          seconds: for a model of pairs, the other text of each.
+
+        Raises:
+          UserError: it is no such model; a text is empty; texts for a model of pairs.
+        """
+        return self.classify_records(_records(texts, seconds))
+
+    def classify_records(self, records: Sequence[Record]) -> list[Classified]:
+        """Classifies texts that `datasets.text_records` read; see `classify`."""
+        classifier = self.text_classifier
+        return [
+            one
+            for some in chunks(records, TEXTS_AT_ONCE)
+            for one in classify_texts(classifier, some)
+        ]
+
+    def similarity(self, texts: str | Sequence[str], seconds: str | Sequence[str]) -> list[float]:
+        """The score of each pair, on the scale of the training scores; see `classify`."""
+        return self.compare_records(_records(texts, seconds))
+
+    def compare_records(self, records: Sequence[Record]) -> list[float]:
+        """Scores pairs that `datasets.text_records` read; see `similarity`."""
+        comparer = self.comparer
+        return [
+            one for some in chunks(records, TEXTS_AT_ONCE) for one in compare_texts(comparer, some)
+        ]
+
     def embed(self, texts: str | Sequence[str], pooling: str = "mean") -> Embeddings:
         """Encodes texts: `vectors` [N, D], float32; see `inference.embed.embed`.
 
@@ -331,10 +396,13 @@ def methods_of(checkpoint: Checkpoint) -> tuple[str, ...]:
         found = ""
     elif "O" in labels or "pooler" not in params:
         found = "annotate"
+    elif len(labels) == 1:
+        found = "similarity"
     else:
         found = "answer" if labels == list(YES_OR_NO) else "relations"
     if found == "relations":
-        return ("relations", "relate", "embed")
+        # A published classifier of sequences does not say of what.
+        return ("relations", "relate", *([] if task else ["classify"]), "embed")
     return (found, "embed") if found else ("embed",)
 
 
@@ -343,6 +411,23 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     items = iter(items)
     while chunk := list(itertools.islice(items, size)):
         yield chunk
+
+
+def _records(texts: str | Sequence[str], seconds: str | Sequence[str] | None) -> list[Record]:
+    """Texts, or pairs of texts, without labels; DataError where one is empty or has no partner."""
+    firsts = _checked(texts, "texts", empty=False)
+    others = None if seconds is None else _checked(seconds, "seconds", empty=False)
+    if others is not None and len(others) != len(firsts):
+        raise DataError(
+            f"found {len(firsts)} texts and {len(others)} seconds; expected one for each text"
+        )
+    return [
+        Record(
+            *(str(i), text, None if others is None else others[i]),
+            *((), False, float("nan"), "", f"texts[{i}]"),
+        )
+        for i, text in enumerate(firsts)
+    ]
 
 
 def _checked(texts: str | Sequence[Any], name: str, empty: bool = True) -> list[str]:

@@ -16,7 +16,9 @@ def declare(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data", required=True, help="a file with gold labels, or a set's folder")
     parser.add_argument(
-        "--task", choices=("ner", "relation", "qa"), help="by default the one that trained it"
+        "--task",
+        choices=("ner", "relation", "qa", "classification", "similarity"),
+        help="by default the one that trained it",
     )
     parser.add_argument(
         "--split", default="test", choices=("train", "devel", "test"), help="of a folder"

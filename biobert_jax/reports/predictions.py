@@ -109,7 +109,60 @@ def _questions(run: Run, folder: Path, measure: str, split: str) -> Scored:
     return scored
 
 
-_READERS = {"ner": _entities, "relation": _relations, "qa": _questions}
+def _labels(run: Run, folder: Path, measure: str, split: str) -> Scored:
+    file = folder / f"{split}.tsv"
+    rows = _columns(file)
+    gold, predicted = ([row[i].split("|") if row[i] else [] for row in rows] for i in (1, 2))
+    units_of = ("\t".join(row[:2]) for row in rows)
+    if "f1" in run.scores(split):
+        return _scored(units.label_counts(gold, predicted), _counted(run, measure), units_of)
+    if measure != "accuracy":
+        raise Unscored(f"{at(run.path)}: {measure} of {run.task} is not a sum over test units")
+    right = [float(g == p) for g, p in zip(gold, predicted, strict=True)]
+    return _scored(units.question_counts(right), units.mean, units_of)
+
+
+def _pairs(run: Run, folder: Path, measure: str, split: str) -> Scored:
+    if measure != "pearson":
+        raise Unscored(f"{at(run.path)}: {measure} of {run.task} is not a sum over test units")
+    file = folder / f"{split}.tsv"
+    rows = _columns(file)
+    try:
+        gold, predicted = ([float(row[i]) for row in rows] for i in (1, 2))
+    except ValueError as error:
+        raise DataError(
+            f"{at(file)}: {error}; expected numbers. Repeat the run's command"
+        ) from error
+    counts = units.pair_counts(gold, predicted)
+    return _scored(counts, units.pearson, ("\t".join(row[:2]) for row in rows))
+
+
+def _columns(file: Path) -> list[list[str]]:
+    """The first three columns, `id gold predicted`, of a table of predictions."""
+    lines = read_lines(_existing(file))
+    _, header = next(lines, (1, ""))
+    width = header.count("\t") + 1
+    if header.split("\t")[:3] != ["id", "gold", "predicted"]:
+        raise DataError(f"{at(file, 1)}: {header!r:.60}; expected id, gold, predicted")
+    rows = []
+    for number, line in lines:
+        columns = line.split("\t")
+        if len(columns) != width:
+            raise DataError(
+                f"{at(file, number)}: expected {width} columns; is the file cut? Repeat the run's "
+                "command"
+            )
+        rows.append(columns[:3])
+    return rows
+
+
+_READERS = {
+    "ner": _entities,
+    "relation": _relations,
+    "qa": _questions,
+    "classification": _labels,
+    "similarity": _pairs,
+}
 
 
 def _counted(run: Run, measure: str) -> units.Measure:

@@ -26,6 +26,12 @@ MEASURES = {
 """What scores are called in results.json and in tables, in the tables' order."""
 
 _MAIN = ("mrr", "macro_f1", "f1", "accuracy", "spearman", "pearson", "mlm_loss")
+_MAIN_OF = {
+    "ner": ("macro_f1", "f1"),  # the first only where words are scored, not entities
+    "relation": ("f1",),
+    "classification": ("f1", "accuracy"),
+    "similarity": ("pearson",),
+}
 MAX_EXTRA = 60  # characters of a label that say in which settings a system differs
 _LOWER_IS_BETTER = ("mlm_loss",)
 
@@ -51,8 +57,8 @@ class System(NamedTuple):
 
     def main_measure(self, split: str) -> str | None:
         """The measure that its task is judged by."""
-        if self.task in ("ner", "relation"):
-            return "f1" if "f1" in self.measures(split) else None
+        if self.task in _MAIN_OF:
+            return next((n for n in _MAIN_OF[self.task] if n in self.measures(split)), None)
         return next((name for name in _MAIN if name in self.measures(split)), None)
 
     def values(self, measure: str, split: str) -> list[float]:

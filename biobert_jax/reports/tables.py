@@ -6,6 +6,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+_MANY_LABELS = 20  # more are in results.json only
+
 
 def print_ner_scores(results: Mapping[str, Any], console: Console | None = None) -> None:
     """Prints precision, recall and F1 of each split that was scored, by entity type and by token.
@@ -169,6 +171,44 @@ def print_relation_scores(results: Mapping[str, Any], console: Console | None = 
     (console or Console()).print(table)
 
 
+def print_classification_scores(results: Mapping[str, Any], console: Console | None = None) -> None:
+    """Prints the scores of each split, and the F1 of each label where they are few.
+
+    Args:
+      results: what `ClassificationTask.evaluate` returned, under `validation` and `test`.
+      console: where to; standard output by default.
+    """
+    names = {"accuracy": "accuracy", "precision": "precision", "recall": "recall", "f1": "F1"} | {
+        "macro_f1": "macro F1",
+        "exact_match": "all labels right",
+    }
+    out = console or Console()
+    out.print(_scores_table("Classification", names, results))
+    scores = results.get("test", {})
+    if "most_frequent" in scores:
+        most = scores["most_frequent"]
+        out.print(f"test, always {most['label']}: accuracy {most['accuracy']:.2f}")
+    of_labels = scores.get("per_class", {})
+    if "trials" not in results and 1 < len(of_labels) <= _MANY_LABELS:
+        table = Table("label", title="Labels of the test split")
+        for name in ("precision", "recall", "F1"):
+            table.add_column(name, justify="right")
+        for label, of_label in of_labels.items():
+            table.add_row(label, *_percentages(of_label))
+        out.print(table)
+
+
+def print_similarity_scores(results: Mapping[str, Any], console: Console | None = None) -> None:
+    """Prints the correlations of each split.
+
+    Args:
+      results: what `SimilarityTask.evaluate` returned, under `validation` and `test`.
+      console: where to; standard output by default.
+    """
+    names = {"pearson": "Pearson", "spearman": "Spearman", "mean_absolute_error": "mean error"}
+    (console or Console()).print(_scores_table("Similarity", names, results))
+
+
 def print_pretraining_scores(results: Mapping[str, Any], console: Console | None = None) -> None:
     """Prints a language model's scores on held-out documents.
 
@@ -186,3 +226,19 @@ def print_pretraining_scores(results: Mapping[str, Any], console: Console | None
     if "nsp_accuracy" in scores:
         table.add_row("next sentence: accuracy", f"{scores['nsp_accuracy']:.2f}")
     (console or Console()).print(table)
+
+
+def _scores_table(title: str, names: Mapping[str, str], results: Mapping[str, Any]) -> Table:
+    """A row per split, or per trial and split, with those of the measures that there are."""
+    splits = [split for split in ("validation", "test") if split in results]
+    rows = [("", split, results[split], "bold") for split in splits]
+    if "trials" in results:
+        rows = list(rows_of_trials(results))
+    shown = [name for name in names if any(name in scores for _, _, scores, _ in rows)]
+    table = Table("split", title=title)
+    for name in shown:
+        table.add_column(names[name], justify="right")
+    for about, split, scores, style in rows:
+        cells = [f"{scores[name]:.2f}" if name in scores else "" for name in shown]
+        table.add_row(", ".join(filter(None, (about, split))), *cells, style=style)
+    return table

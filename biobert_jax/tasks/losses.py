@@ -1,4 +1,4 @@
-"""Cross-entropy as sums, to be divided by weights that are summed over the global batch."""
+"""Losses as sums, to be divided by weights that are summed over the global batch."""
 
 import jax
 import jax.numpy as jnp
@@ -19,3 +19,14 @@ def cross_entropy_sum(logits: jax.Array, labels: jax.Array) -> jax.Array:
 def count_labels(labels: jax.Array) -> jax.Array:
     """How many labels are not negative, as float32."""
     return jnp.sum(labels >= 0).astype(jnp.float32)
+
+
+def binary_cross_entropy_sum(logits: jax.Array, labels: jax.Array) -> jax.Array:
+    """Sum of -log p(label), each of several labels being there (1) or not (0) by itself.
+
+    Args:
+      logits: [..., C] float32.
+      labels: [..., C]; negative ones do not count.
+    """
+    lost = jnp.logaddexp(0.0, logits) - logits * labels
+    return jnp.sum(jnp.where(labels >= 0, lost, 0.0))

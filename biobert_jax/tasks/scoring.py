@@ -72,7 +72,7 @@ def score_ner(model: Trained, data: Path, split: str, rename: Mapping[str, str])
     file = read_folder(data)[split] if data.is_dir() else read_conll(data)
     known = {tag_type(label) for label in labels if label != "O"}
     found = {tag_type(tag) for sentence in file.sentences for tag in sentence.tags if tag != "O"}
-    _check_used(rename, found, data)
+    check_used(rename, found, data)
     names = dict(rename)
     if not names and len(known) == len(found) == 1 and known != found:
         names = dict(zip(found, known, strict=True))
@@ -91,12 +91,12 @@ def score_ner(model: Trained, data: Path, split: str, rename: Mapping[str, str])
     sentences = [_renamed(sentence, names) for sentence in file.sentences]
     card = model.card
     if not isinstance(card, ner.NerCard):
-        card = ner.NerCard(**_common_fields(card))
+        card = ner.NerCard(**common_fields(card))
     head = TokenClassifier(model.architecture, model.compute, num_labels=len(labels))
     return ner.NerTask({"test": sentences}, labels, model.tokenizer, head, card.windows, card)
 
 
-def _check_used(rename: Mapping[str, str], found: set[str], data: Path) -> None:
+def check_used(rename: Mapping[str, str], found: set[str], data: Path) -> None:
     """Raises DataError for a name to be renamed that the data do not have: a slip of the pen."""
     if unused := sorted(set(rename) - found):
         raise DataError(
@@ -137,7 +137,7 @@ def score_relation(model: Trained, data: Path, split: str, rename: Mapping[str, 
             raise DataError(f"{at(data)}: has no {split} file; found {', '.join(files)}")
         data = files[name]
     examples = read_relations(data, marking)
-    _check_used(rename, {example.label for example in examples}, data)
+    check_used(rename, {example.label for example in examples}, data)
     examples = [e._replace(label=rename.get(e.label, e.label)) for e in examples]
     strange = sorted({example.label for example in examples} - set(labels))
     if strange:
@@ -155,7 +155,7 @@ def score_relation(model: Trained, data: Path, split: str, rename: Mapping[str, 
     chosen = relation_sets.RelationSet({"test": examples}, labels, scored, {}, {})
     windows = card.windows if card is not None else relation.Windowing()
     head = SequenceClassifier(model.architecture, model.compute, num_labels=len(labels))
-    card = card or relation.RelationCard(**_common_fields(model.card))
+    card = card or relation.RelationCard(**common_fields(model.card))
     return relation.RelationTask(chosen, model.tokenizer, head, windows, card)
 
 
@@ -177,7 +177,7 @@ def score_qa(model: Trained, data: Path, split: str, rename: Mapping[str, str]) 
             f"{at(data)}: expected a file of questions"
             + (", and no --map: answers have no types" if rename else ", not a folder")
         )
-    card = model.card if isinstance(model.card, QaCard) else QaCard(**_common_fields(model.card))
+    card = model.card if isinstance(model.card, QaCard) else QaCard(**common_fields(model.card))
     if card.kind == "span":
         splits = QaSplits({"test": read_squad(data)})
     else:
@@ -195,6 +195,6 @@ def score_qa(model: Trained, data: Path, split: str, rename: Mapping[str, str]) 
     return QaTask(splits, card.kind, model.tokenizer, head, card.windows, card.decoding, card)
 
 
-def _common_fields(card: Card) -> dict:
+def common_fields(card: Card) -> dict:
     """The fields that every card has."""
     return {field.name: getattr(card, field.name) for field in dataclasses.fields(Card)}

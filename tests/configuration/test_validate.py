@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from biobert_jax.configuration import ner as ner_settings
+from biobert_jax.configuration.classification import classification
 from biobert_jax.configuration.ner import ner
 from biobert_jax.configuration.pretraining import pretraining
 from biobert_jax.configuration.qa import qa
 from biobert_jax.configuration.relation import relation
 from biobert_jax.configuration.settings import AXES
+from biobert_jax.configuration.similarity import similarity
 from biobert_jax.configuration.validate import flatten, settings_of, validate
 from biobert_jax.errors import SettingError, UserError
 from biobert_jax.launcher.checks import check_settings
@@ -27,6 +29,8 @@ BUILDERS = {
     "ner": lambda: ner("ncbi_disease", ""),
     "relation": lambda: relation("gad", ""),
     "qa": lambda: qa("bioasq_6b", "factoid", ""),
+    "classification": lambda: classification("hoc", ""),
+    "similarity": lambda: similarity("biosses", ""),
     "pretraining": lambda: pretraining("", 1000),
 }
 
@@ -65,7 +69,8 @@ def test_every_config_file_and_variant_is_valid(path):
                 check_settings(config)
             config.dataset.path = "my_folder"
         check_settings(config)
-        assert registry.find(config.task).command == path.parent.name
+        if path.parent.name != "blurb":  # a benchmark of several tasks
+            assert registry.find(config.task).command == path.parent.name
     assert accepted >= 2
 
 
@@ -81,11 +86,13 @@ def test_defaults_and_schema_name_the_same_settings(task):
 def test_every_setting_is_read_by_something(task):
     """Either by its name in the code, or as a parameter of what a whole section is passed to."""
     from biobert_jax.cluster.job import Timeouts
+    from biobert_jax.datasets import classification as classification_data
     from biobert_jax.datasets import ner as ner_data
     from biobert_jax.datasets import qa as qa_data
     from biobert_jax.datasets import relation as relation_data
+    from biobert_jax.datasets import similarity as similarity_data
     from biobert_jax.models.config import BertConfig, Compute
-    from biobert_jax.tasks import ner, relation
+    from biobert_jax.tasks import ner, relation, texts
     from biobert_jax.tasks.pretraining.instances import InstanceOptions
     from biobert_jax.tasks.qa import answers, windows
     from biobert_jax.training.checkpointing import Checkpoints
@@ -94,9 +101,12 @@ def test_every_setting_is_read_by_something(task):
         "model": BertConfig, "compute": Compute, "checkpoint": Checkpoints,
         "distributed": Timeouts, "instances": InstanceOptions, "decoding": answers.Decoding,
         "dataset": {"ner": ner_data.load_splits, "qa": qa_data.load_splits,
-                    "relation": relation_data.load_relations}.get(task),
+                    "relation": relation_data.load_relations,
+                    "classification": classification_data.load_classification,
+                    "similarity": similarity_data.load_similarity}.get(task),
         "windows": {"ner": ner.Windowing, "qa": windows.Windowing,
-                    "relation": relation.Windowing}.get(task),
+                    "relation": relation.Windowing, "classification": texts.Windowing,
+                    "similarity": texts.Windowing}.get(task),
     }  # fmt: skip
     code = "\n".join(
         path.read_text(encoding="utf-8")
@@ -186,6 +196,13 @@ BAD = [
     ("relation", {"dataset.fold": "first"}, "config.dataset.fold is 'first'; expected 'all' or"),
     ("relation", {"dataset.marking": "bold"}, "config.dataset.marking is 'bold'"),
     ("relation", {"dataset.scored": ("a", 3)}, "config.dataset.scored is ('a', 3)"),
+    ("classification", {"dataset.fold": 10}, "config.dataset.fold is 10; expected a whole number"),
+    (
+        "similarity",
+        {"dataset.scale": (4.0, 0.0)},
+        "config.dataset.scale is (4.0, 0.0); expec",
+    ),
+    ("similarity", {"dataset.scale": ("a", 1)}, "config.dataset.scale is ('a', 1)"),
     ("qa", {"decoding.n_best": 0}, "config.decoding.n_best is 0"),
     ("qa", {"decoding.threshold": 1.5}, "config.decoding.threshold is 1.5"),
     ("qa", {"windows.max_question": 0}, "config.windows.max_question is 0"),

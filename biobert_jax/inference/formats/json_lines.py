@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from biobert_jax.inference.questions import Asked
     from biobert_jax.inference.relations import Relation
 
-_DECIMALS = 4
+DECIMALS = 4
 # Allowed in JSON as they are; but some steer terminals, and some readers end a line there.
 _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029]")
 
@@ -21,7 +21,7 @@ _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029]")
 def write_jsonl(documents: Iterable[Document]) -> Iterator[str]:
     """A line for each document: id, text, and entities as objects of `Entity`'s fields."""
     for document in documents:
-        yield _line(document_record(document))
+        yield json_line(document_record(document))
 
 
 def document_record(document: Document) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def document_record(document: Document) -> dict[str, Any]:
                 "end": entity.end,
                 "type": entity.type,
                 "text": entity.text,
-                "score": round(entity.probability, _DECIMALS),
+                "score": round(entity.probability, DECIMALS),
             }
             | _named(entity.model)
             for entity in document.entities
@@ -51,7 +51,7 @@ def document_record(document: Document) -> dict[str, Any]:
                 "first": pair.first,
                 "second": pair.second,
                 "label": pair.label,
-                "score": round(pair.probability, _DECIMALS),
+                "score": round(pair.probability, DECIMALS),
             }
             | _named(pair.model)
             for pair in document.relations
@@ -61,7 +61,7 @@ def document_record(document: Document) -> dict[str, Any]:
 
 def answer_record(answer: "Answer") -> dict[str, Any]:
     """An answer as JSON: `text`, `score`, and its place as `passage`, `start`, `end` if any."""
-    record = {"text": answer.text, "score": round(answer.probability, _DECIMALS)}
+    record = {"text": answer.text, "score": round(answer.probability, DECIMALS)}
     place = {"passage": answer.passage, "start": answer.start, "end": answer.end}
     return record | {name: value for name, value in place.items() if value is not None}
 
@@ -71,8 +71,8 @@ def relation_record(relation: "Relation") -> dict[str, Any]:
     probabilities = relation.probabilities.items()
     return {
         "label": relation.label,
-        "score": round(relation.probability, _DECIMALS),
-        "probabilities": {name: round(value, _DECIMALS) for name, value in probabilities},
+        "score": round(relation.probability, DECIMALS),
+        "probabilities": {name: round(value, DECIMALS) for name, value in probabilities},
     }
 
 
@@ -87,15 +87,16 @@ def write_answers(answered: Iterable[tuple["Asked", Sequence["Answer"]]]) -> Ite
     """
     for asked, answers in answered:
         found = list(map(answer_record, answers))
-        yield _line({"id": asked.id, "question": asked.text, "answers": found})
+        yield json_line({"id": asked.id, "question": asked.text, "answers": found})
 
 
 def write_relations(classified: Iterable[tuple["RelationExample", "Relation"]]) -> Iterator[str]:
     """A line for each sentence: id, text as it was read, label, score, probabilities."""
     for sentence, relation in classified:
-        yield _line({"id": sentence.id, "text": sentence.text} | relation_record(relation))
+        yield json_line({"id": sentence.id, "text": sentence.text} | relation_record(relation))
 
 
-def _line(record: Mapping[str, Any]) -> str:
+def json_line(record: Mapping[str, Any]) -> str:
+    """An object as a line; characters that some readers take for a line's end are escaped."""
     line = json.dumps(record, ensure_ascii=False, allow_nan=False)
     return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", line) + "\n"
