@@ -42,7 +42,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["biobert_jax*"]),
-    package_data={"biobert_jax.reports": ["published.json", "report.css"]},
+    package_data={"biobert_jax.reports": ["published.json", "published_blurb.json", "report.css"]},
     # The lower bounds are what `make test-oldest` installs (constraints-oldest.txt).
     install_requires=[
         "absl-py>=2.3",

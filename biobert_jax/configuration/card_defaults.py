@@ -15,6 +15,9 @@ RELATION_WINDOWS: dict[str, Any] = {
     "max_length": 128,  # pieces of a sequence, [CLS] and [SEP] included
     "around_marks": True,  # False: long sentences lose their end, as in run_re.py
 }
+TEXT_WINDOWS: dict[str, Any] = {
+    "max_length": 512,  # pieces of a sequence, [CLS] and one or two [SEP] included
+}
 QA_WINDOWS: dict[str, Any] = {
     "max_length": 384,  # pieces of a sequence, [CLS] and two [SEP] included
     "stride": 128,  # pieces from the start of a window to that of the next

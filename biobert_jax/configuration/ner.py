@@ -37,7 +37,7 @@ SCHEMA = Schema(
         "dataset.name": text("of the data set", empty=False),
         "dataset.path": text("a folder"),
         "dataset.train_on": one_of("train", "train+devel"),
-        "dataset.scheme": one_of("BIO", "BIOES"),
+        "dataset.scheme": one_of("BIO", "BIOES", "IO"),
         "dataset.limit": whole(0, note="sentences per split; 0: all"),
         "dataset.train_limit": whole(0, note="of the training split alone; 0: all"),
         "windows.max_length": whole(SPECIALS + 1, note="pieces"),
@@ -66,7 +66,7 @@ def ner(dataset: str, variant: str) -> ml_collections.ConfigDict:
     config.dataset.name = dataset
     config.dataset.path = ""  # a folder with train.tsv, devel.tsv, test.tsv; else TFDS downloads
     config.dataset.train_on = "train+devel"  # or train
-    config.dataset.scheme = "BIO"  # or BIOES, the paper's ablation
+    config.dataset.scheme = "BIO"  # or BIOES, the paper's ablation; IO: words, as PICO
     config.dataset.limit = 0  # sentences per split; 0: all
     config.dataset.train_limit = 0  # of the training split alone, drawn at random; 0: all
 

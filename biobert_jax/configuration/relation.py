@@ -70,7 +70,7 @@ def relation(dataset: str, variant: str) -> ml_collections.ConfigDict:
     if variant == "debug":
         shrink(config)
         config.train.epochs = 3
-        config.dataset.name = "synthetic" if dataset == "chemprot" else "synthetic_binary"
+        config.dataset.name = "synthetic" if dataset in ("chemprot", "ddi") else "synthetic_binary"
         config.dataset.limit = 200
     elif variant:
         raise ValueError(f"variant {variant!r}: expected none or 'debug'")

@@ -54,6 +54,33 @@ def read_member(path: Path, names: Sequence[str]) -> tuple[str, str]:
     return where, decode(data.removeprefix(codecs.BOM_UTF8), where)
 
 
+def read_all_members(path: Path, suffix: str) -> Iterator[tuple[str, bytes]]:
+    """Yields where each file of a kind is, for messages, and its bytes, in the order of names.
+
+    Args:
+      path: a zip or a folder.
+      suffix: of the files' names.
+
+    Raises:
+      DataError: the zip is damaged, or a file is too large.
+    """
+    try:
+        if path.is_dir():
+            yield from _find_in_folder(path, [f"*{suffix}"])
+            return
+        with zipfile.ZipFile(path) as archive:
+            for name in sorted(archive.namelist()):
+                if name.endswith(suffix) and "__MACOSX" not in name:
+                    inside = f"{path}!{name}"
+                    with archive.open(name) as stream:
+                        yield inside, read_bounded(stream, inside, LARGEST)
+    except _DAMAGED as error:
+        raise DataError(
+            f"{at(path)}: cannot be read ({error}); expected a whole zip file, or the folder it "
+            "unpacks to. Copy it again"
+        ) from error
+
+
 def _find_in_folder(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     for name in names:
         for file in sorted(path.rglob(name)):

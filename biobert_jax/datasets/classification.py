@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from biobert_jax.datasets.pubmedqa import read_pubmedqa
 from biobert_jax.datasets.splits import Records, check_sides, limited, read_splits
 from biobert_jax.datasets.text_records import Record
 from biobert_jax.errors import DataError
+from biobert_jax.files import local, to_path
 
 HALLMARKS = (
     "activating invasion and metastasis",
@@ -115,8 +115,8 @@ def _read(name: str, path: str, fold: int) -> Records:
         from biobert_jax.datasets.synthetic.texts import classification_splits
 
         return classification_splits(name)
-    if path and (name == "pubmedqa" or Path(path).name.startswith("ori_pqal.json")):
-        return read_pubmedqa(Path(path), fold)
+    if path and (name == "pubmedqa" or to_path(path).name.startswith("ori_pqal.json")):
+        return read_pubmedqa(local(path), fold)
     splits = read_splits(name, path, "label", DATASETS)
     return {s: hallmarks(records) for s, records in splits.items()} if name == "hoc" else splits
 

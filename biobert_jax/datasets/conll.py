@@ -135,17 +135,26 @@ def to_bioes(tags: Sequence[str]) -> list[str]:
     return result
 
 
+def to_io(tags: Sequence[str]) -> list[str]:
+    """Converts a sentence's tags of any scheme to I and O: which words are in an entity of a type.
+
+    Where one ends and the next of its type begins is lost.
+    """
+    return [tag if tag == "O" else "I" + tag[1:] for tag in tags]
+
+
 def label_set(sentences: Iterable[Sentence], scheme: str = "BIO") -> list[str]:
     """Returns the labels that sentences need: "O", then each type's, the types in sorted order.
 
     Args:
       sentences: the training sentences (IOB2).
-      scheme: "BIO" for B and I per type; "BIOES" for B, I, E and S, to go with `to_bioes`.
+      scheme: "BIO" for B and I per type; "BIOES" for B, I, E and S, to go with `to_bioes`;
+        "IO" for I alone, to go with `to_io`.
     """
-    if scheme not in ("BIO", "BIOES"):
-        raise ValueError(f"scheme is {scheme!r}; expected 'BIO' or 'BIOES'")
+    prefixes = {"BIO": "BI", "BIOES": "BIES", "IO": "I"}.get(scheme)
+    if prefixes is None:
+        raise ValueError(f"scheme is {scheme!r}; expected 'BIO', 'BIOES' or 'IO'")
     endings = sorted({tag[1:] for sentence in sentences for tag in sentence.tags if tag != "O"})
-    prefixes = "BI" if scheme == "BIO" else "BIES"
     return ["O"] + [prefix + ending for ending in endings for prefix in prefixes]
 
 

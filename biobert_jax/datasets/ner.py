@@ -31,6 +31,7 @@ DATASETS = (
     "linnaeus",
     "s800",
 )
+GIVEN = ("jnlpba_blurb", "ebm_pico")  # sets of BLURB that are read from a folder alone
 
 
 def load_ner(
@@ -71,6 +72,12 @@ def load_ner(
                     files[split].path,
                 )
         return {split: file.sentences for split, file in files.items()}
+    if dataset in GIVEN:
+        raise DataError(
+            f"dataset {dataset!r}: found no dataset.path; expected the folder with train.tsv, "
+            "dev.tsv and test.tsv that BLURB's data_generation writes "
+            "(https://microsoft.github.io/BLURB)"
+        )
     if dataset not in DATASETS:
         raise DataError(
             f"dataset {dataset!r}: found no NER set of this name; expected one of "

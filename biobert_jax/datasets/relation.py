@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from biobert_jax.datasets.relation_chemprot import read_chemprot
+from biobert_jax.datasets.relation_ddi import ARCHIVE as DDI_ARCHIVE
+from biobert_jax.datasets.relation_ddi import find_ddi, read_ddi
 from biobert_jax.datasets.relation_files import RelationExample, find_splits, read_relations
 from biobert_jax.datasets.subsets import drawn
 from biobert_jax.errors import DataError, at
@@ -15,7 +17,7 @@ from biobert_jax.text.entity_marking import METHODS
 
 TEN_FOLDS = ("gad", "euadr")
 SYNTHETIC = ("synthetic", "synthetic_binary")
-DATASETS = (*TEN_FOLDS, "chemprot")
+DATASETS = (*TEN_FOLDS, "gad_blurb", "chemprot", "ddi")
 NEGATIVES = ("0", "false")
 MANY_LABELS = 50  # fewer are let through, however few examples each has
 ARCHIVE = "ChemProt_Corpus.zip"
@@ -86,7 +88,8 @@ def load_relations(
     Args:
       name: one of `DATASETS` or `SYNTHETIC`, or any other name for a set of one's own.
       path: a folder with train, perhaps dev, and test (see `relation_files`), one with folders of
-        such folds, or ChemProt's official corpus. Without it, GAD and EU-ADR are downloaded.
+        such folds, or the official corpus of ChemProt or DDI. Without it, GAD and EU-ADR are
+        downloaded.
       fold: the number of a fold; `all` for sets without folds.
       marking: `anonymise` or `wrap`, where the set comes as text with offsets.
       scored: the classes that scores are about; by default all but `0` and `false`.
@@ -219,6 +222,18 @@ def _read(name: str, path: str, fold: str | int, marking: str) -> Read:
             f"--config.dataset.path=FOLDER/{ARCHIVE}; a folder with the masked train.tsv, dev.tsv "
             "and test.tsv will do as well"
         )
+    if not path and name == "ddi":
+        raise DataError(
+            f"DDI: found no dataset.path; expected {DDI_ARCHIVE} of "
+            "https://github.com/isegura/DDICorpus. Save it anywhere, and set "
+            f"--config.dataset.path=FOLDER/{DDI_ARCHIVE}"
+        )
+    if not path and name == "gad_blurb":
+        raise DataError(
+            "GAD in BLURB's split: found no dataset.path; expected the folder with train.tsv, "
+            "dev.tsv and test.tsv that BLURB's data_generation writes "
+            "(https://microsoft.github.io/BLURB)"
+        )
     if not path:
         raise DataError(
             f"dataset {name!r}: found no relation extraction set of this name; expected one of "
@@ -226,6 +241,8 @@ def _read(name: str, path: str, fold: str | int, marking: str) -> Read:
             "test.tsv"
         )
     folder = local(path)
+    if name == "ddi" and (corpus := find_ddi(folder)) is not None:
+        return read_ddi(corpus, marking), {}
     if folder.is_dir() and (folder / ARCHIVE).is_file():
         folder = folder / ARCHIVE
     if folder.is_file() and folder.suffix != ".zip":

@@ -29,7 +29,8 @@ class RelationExample(NamedTuple):
     Attributes:
       id: what predictions call it.
       text: the sentence, marked.
-      label: its class; what ChemProt's variants write as False is `false`; "" where it is unknown.
+      label: its class; what ChemProt's variants write as False, and DDI's as
+        DDI-false, is `false`; "" where it is unknown.
       marks: [start, end) of each mark in the text; none where the marks are of no known kind.
       where: file and line, for messages.
     """
@@ -226,5 +227,5 @@ def _pair(record: dict[str, Any], where: str) -> tuple[Entity, Entity]:
 
 
 def canonical_label(label: str) -> str:
-    """`false` for every spelling of it."""
-    return "false" if label.lower() == "false" else label
+    """`false` for every spelling of it, and for DDI's name of it."""
+    return "false" if label.lower() in ("false", "ddi-false") else label

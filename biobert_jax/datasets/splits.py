@@ -1,12 +1,12 @@
 """What the sets of texts with labels and of pairs with scores have in common: their files."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from biobert_jax.datasets.relation_files import find_splits
 from biobert_jax.datasets.subsets import drawn
 from biobert_jax.datasets.text_records import Record, read_records
 from biobert_jax.errors import DataError, at
+from biobert_jax.files import local
 
 Records = dict[str, list[Record]]
 
@@ -28,7 +28,7 @@ def read_splits(name: str, path: str, target: str, known: Mapping[str, str]) -> 
             f"dataset {name!r}: found no dataset.path; expected the folder with its train, dev and "
             f"test files: {known.get(name) or 'one of ' + ', '.join(known)}"
         )
-    folder = Path(path)
+    folder = local(path)
     if folder.is_file():
         raise DataError(
             f"{at(folder)}: found a file; expected the folder that it is in, with train, perhaps "

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from biobert_jax.errors import DataError, at
 from biobert_jax.file_kinds import JSON, TEXT
-from biobert_jax.files import parse_json, read_text, split_lines
+from biobert_jax.files import parse_json, read_text, split_lines, to_path
 
 _NAMES = {
     "text": ("text", "sentence", "sent1", "sentence1", "question"),
@@ -42,7 +42,7 @@ TARGETS = {
     "label": "`label` (one class) or `labels` (several, with | between them)",
     "score": "`score` (a number)",
 }
-"""What a reader may want to be told of each text, and how a file says it."""
+"""What a reader may want to know of each text, and how a file says it."""
 
 
 class Record(NamedTuple):
@@ -80,6 +80,7 @@ def read_records(path: str | Path, target: str = "", may_be_empty: bool = False)
     Raises:
       DataError: a line that is not of the form above; names the file, the line and what to do.
     """
+    path = to_path(path)
     records = parse_records(read_text(path, TEXT, JSON), at(path), target)
     if not records and not may_be_empty:
         raise DataError(

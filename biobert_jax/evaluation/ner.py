@@ -96,6 +96,40 @@ def score(
     }
 
 
+def score_words(
+    gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str | None]]
+) -> dict[str, object]:
+    """Scores which words are in an entity of which type, whatever its bounds: EBM-NLP's way.
+
+    Each word is one decision; `precision`, `recall` and `f1` are means over the types that gold or
+    prediction have (macro averages, O left out), as BLURB scores EBM PICO.
+
+    Args:
+      gold, predicted: as `score`.
+
+    Returns:
+      These three, and `per_type` with them and `support` (gold words). Percentages, 0-100.
+    """
+    _check_shapes(gold, predicted)
+    kind = lambda tag: "" if tag in (None, "O") else tag[2:] or BARE_TYPE
+    pairs = Counter(
+        (kind(gold_tag), kind(tag))
+        for gold_tags, tags in zip(gold, predicted, strict=True)
+        for gold_tag, tag in zip(gold_tags, tags, strict=True)
+    )
+    per_type = {}
+    for type_ in sorted({one for pair in pairs for one in pair} - {""}):
+        in_gold = sum(count for (one, _), count in pairs.items() if one == type_)
+        in_predicted = sum(count for (_, one), count in pairs.items() if one == type_)
+        found = _scores(pairs[type_, type_], in_gold, in_predicted)
+        per_type[type_] = {**found, "support": in_gold}
+    means = {
+        name: sum(scores[name] for scores in per_type.values()) / max(len(per_type), 1)
+        for name in ("precision", "recall", "f1")
+    }
+    return {**means, "per_type": per_type}
+
+
 def write_predictions(
     path: str | Path,
     sentences: Iterable[TaggedSentence],

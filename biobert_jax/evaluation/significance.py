@@ -146,11 +146,39 @@ def compare_methods(a: Outcomes, b: Outcomes, confidence: float = 0.95) -> Compa
 
 def method_interval(system: Outcomes, confidence: float = 0.95) -> tuple[float, float]:
     """Interval of a method's score over other test units and, with several runs, other seeds."""
-    mean = float(system.scores().mean())
-    result = _t_test(mean, *_variance([(1, system)]), confidence, "")
+    result = method_estimate(system, confidence)
     assert result.low is not None
     assert result.high is not None
     return max(0.0, result.low), min(100.0, result.high)
+
+
+def method_estimate(system: Outcomes, confidence: float = 0.95) -> Comparison:
+    """The mean score of a method, as `difference`, with its variance; see `method_interval`."""
+    mean = float(system.scores().mean())
+    return _t_test(mean, *_variance([(1, system)]), confidence, "")
+
+
+def weighted(
+    parts: Sequence[Comparison], weights: Sequence[float] | np.ndarray, confidence: float = 0.95
+) -> Comparison:
+    """A sum of weighted estimates; their errors count as independent.
+
+    Args:
+      parts: estimates or differences, each with its variance.
+      weights: of each.
+      confidence: of the interval.
+
+    Raises:
+      ValueError: one has no variance.
+    """
+    if any(part.variance is None for part in parts):
+        raise ValueError("each part needs a variance, as compare_methods gives it")
+    total = float(np.dot(weights, [part.difference for part in parts]))
+    variances = np.square(weights) * np.array([part.variance for part in parts])
+    variance = float(variances.sum())
+    squares = sum(v * v / part.degrees for v, part in zip(variances, parts, strict=True))
+    degrees = variance * variance / squares if squares else math.inf
+    return _t_test(total, variance, degrees, confidence, "mean over these sets")
 
 
 def over_sets(comparisons: Sequence[Comparison], confidence: float = 0.95) -> Comparison:
@@ -159,15 +187,8 @@ def over_sets(comparisons: Sequence[Comparison], confidence: float = 0.95) -> Co
     Raises:
       ValueError: a comparison has no variance.
     """
-    if any(c.variance is None for c in comparisons):
-        raise ValueError("each comparison needs a variance, as compare_methods gives it")
     count = len(comparisons)
-    difference = float(np.mean([c.difference for c in comparisons]))
-    variances = np.array([c.variance for c in comparisons])
-    total = float(variances.sum())
-    squares = sum(v * v / c.degrees for v, c in zip(variances, comparisons, strict=True))
-    degrees = total * total / squares if squares else math.inf
-    return _t_test(difference, total / count**2, degrees, confidence, "mean over these sets")
+    return weighted(comparisons, np.full(count, 1 / count), confidence)
 
 
 def wilcoxon_over_sets(differences: Sequence[float]) -> float:

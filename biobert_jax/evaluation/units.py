@@ -90,6 +90,12 @@ def macro_f1(sums: np.ndarray) -> np.ndarray:
     return 100 * (both[0] + both[1]) / 2
 
 
+def macro_f1_of_types(sums: np.ndarray) -> np.ndarray:
+    """The mean F1 of T types, of the sums [..., 3 T] of correct, gold and predicted of each."""
+    correct, gold, predicted = np.split(np.asarray(sums), 3, axis=-1)
+    return 100 * _ratio(2 * correct, gold + predicted).mean(-1)
+
+
 def pearson(sums: np.ndarray) -> np.ndarray:
     """Pearson's correlation, of the sums [..., 6] of ones, x, y, x y, x x and y y."""
     count = np.maximum(sums[..., 0], 1)
@@ -110,6 +116,19 @@ def entity_counts(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[st
         found, guessed = set(get_entities(list(gold_tags))), set(get_entities(list(predicted_tags)))
         rows.append((len(found & guessed), len(found), len(guessed)))
     return np.array(rows, np.float64).reshape(-1, 3)
+
+
+def word_counts(
+    gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], types: Sequence[str]
+) -> np.ndarray:
+    """[N, 3 T] correct, gold and predicted words of each type; see `evaluation.ner.score_words`."""
+    of = lambda tags: np.array([tag[2:] if tag != "O" else None for tag in tags], object)
+    rows = []
+    for gold_tags, predicted_tags in zip(gold, predicted, strict=True):
+        a, b = of(gold_tags), of(predicted_tags)
+        rows.append([((a == t) & (b == t)).sum() for t in types])
+        rows[-1] += [(a == t).sum() for t in types] + [(b == t).sum() for t in types]
+    return np.array(rows, np.float64).reshape(-1, 3 * len(types))
 
 
 def relation_counts(

@@ -74,7 +74,7 @@ def make_text_classifier(checkpoint: Checkpoint, dtype: str = "float32") -> Text
             "experiments.classification, or a published classifier that names its labels (id2label)"
         )
     several = isinstance(card, ClassificationCard) and card.several
-    windows = card.windows if isinstance(card, ClassificationCard) else Windowing(512)
+    windows = card.windows if isinstance(card, ClassificationCard) else Windowing()
     model = SequenceClassifier(checkpoint.config, Compute(dtype), num_labels=len(checkpoint.labels))
 
     @jax.jit

@@ -62,7 +62,7 @@ def make_comparer(checkpoint: Checkpoint, dtype: str = "float32") -> Comparer:
         found: Any = model.apply({"params": params}, batch, deterministic=True)
         return found["logits"][..., 0]
 
-    windows = fitting(card.windows if card else Windowing(512), checkpoint)
+    windows = fitting(card.windows if card else Windowing(), checkpoint)
     scale = card.scale if card else Scale()
     return Comparer(apply, params, checkpoint.make_tokenizer(), windows, scale)
 

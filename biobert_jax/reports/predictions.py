@@ -62,6 +62,10 @@ def _entities(run: Run, folder: Path, measure: str, split: str) -> Scored:
         "\n".join(f"{w} {t}" for w, t in zip(*s, strict=True))
         for s in zip(words, gold, strict=True)
     )
+    if measure == "macro_f1":
+        tags = {tag for tags in (*gold, *predicted) for tag in tags} - {"O"}
+        counts = units.word_counts(gold, predicted, sorted({tag[2:] for tag in tags}))
+        return _scored(counts, units.macro_f1_of_types, lines)
     return _scored(units.entity_counts(gold, predicted), _counted(run, measure), lines)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from biobert_jax.errors import DataError
 from biobert_jax.files import atomic_writing, write_text
-from biobert_jax.reports import comparison, paper, series
+from biobert_jax.reports import blurb, comparison, paper, series
 from biobert_jax.reports.figures import Figure, curves_figure, lines_figure
 from biobert_jax.reports.render import (
     Table,
@@ -117,6 +117,8 @@ def make_report(
     rows = compare_all(main, chosen, confidence, left_out)
     tables = [paper.table_1(found), paper.table_2(found), paper.table_3(found)]
     tables += [paper.scores_table(n, main, rows, confidence, left_out) for n in (4, 5, 6)]
+    if (of_blurb := blurb.table(main, confidence, left_out)) is not None:
+        tables.append(of_blurb)
     if rows:
         differences = comparison.table(rows, "test", confidence)
         tables.append(

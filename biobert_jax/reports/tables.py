@@ -32,6 +32,10 @@ def print_ner_scores(results: Mapping[str, Any], console: Console | None = None)
         scores = results[split]
         name = split_name(split, results)
         table.add_row(name, "entity, exact match", *_percentages(scores), style="bold")
+        if "words" in scores:
+            table.add_row("", "word, macro over types", *_percentages(scores["words"]))
+            for kind, of_kind in scores["words"]["per_type"].items():
+                table.add_row("", f"  {kind}", *_percentages(of_kind))
         if len(scores["per_type"]) > 1:
             for kind, of_kind in scores["per_type"].items():
                 table.add_row("", f"  {kind}", *_percentages(of_kind))

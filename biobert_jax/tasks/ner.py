@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from biobert_jax.configuration.card_defaults import NER_WINDOWS
-from biobert_jax.datasets.conll import Sentence, label_set, to_bio, to_bioes
+from biobert_jax.datasets.conll import Sentence, label_set, to_bio, to_bioes, to_io
 from biobert_jax.datasets.ner import load_splits
 from biobert_jax.datasets.spans import Span, spans_of_tags
 from biobert_jax.errors import DataError
@@ -266,7 +266,8 @@ class NerTask:
         Args:
           splits: gold sentences (IOB2 tags) of `train`, `validation`, `test`.
           labels: label names in the order of the classifier's outputs; with E- and S- labels among
-            them, sentences are converted to BIOES for the model and back for the score.
+            them, sentences are converted to BIOES for the model and back for the score; with I-
+            labels alone, to which words are in an entity, and `macro_f1` is the task's score.
           tokenizer: the checkpoint's.
           model: the classifier, with as many outputs as labels.
           windowing: how long sentences are read.
@@ -291,11 +292,13 @@ class NerTask:
         self.labels = list(labels)
         self.card = card
         self._sentences = splits
-        self._bioes = any(label[0] in "ES" for label in self.labels)
+        prefixes = {label[0] for label in self.labels}
+        self._words_alone = prefixes <= {"I", "O"}  # the labels know no beginning of an entity
+        convert = to_bioes if prefixes & {"E", "S"} else to_io if self._words_alone else list
         ids = {label: i for i, label in enumerate(self.labels)}
         self._featurized = {}
         for split, sentences in splits.items():
-            tags = [to_bioes(s.tags) if self._bioes else s.tags for s in sentences]
+            tags = [convert(s.tags) for s in sentences]
             _check_tags(split, tags, sentences, ids)
             self._featurized[split] = featurize(
                 [s.words for s in sentences],
@@ -338,6 +341,9 @@ class NerTask:
         ids = words_from_windows(featurized, [p["tags"] for p in predictions], fill=-1)
         predicted = [to_bio([names[i] for i in of_sentence]) for of_sentence in ids]
         results = evaluation.score([list(s.tags) for s in sentences], predicted)
+        if self._words_alone:
+            words = evaluation.score_words([s.tags for s in sentences], predicted)
+            results = {"macro_f1": words["f1"], "words": words} | results
         results["truncated_words"] = featurized.truncated_words
         if directory is not None:
             directory.mkdir(parents=True, exist_ok=True)
@@ -345,4 +351,4 @@ class NerTask:
         return results
 
     def score(self, results):
-        return results["f1"]
+        return results["macro_f1" if self._words_alone else "f1"]

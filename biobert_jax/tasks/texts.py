@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from biobert_jax.configuration.card_defaults import TEXT_WINDOWS
 from biobert_jax.datasets.text_records import Record
 from biobert_jax.errors import UserError
 from biobert_jax.models.protocol import EncoderConfig
@@ -24,7 +25,7 @@ class Windowing:
         loses its end first, as in run_classifier.py.
     """
 
-    max_length: int = 128
+    max_length: int = TEXT_WINDOWS["max_length"]
 
     def check_fits(self, model: EncoderConfig) -> None:
         """Raises UserError where sequences are longer than a model can read."""
