@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from biobert_jax.errors import UserError
+from biobert_jax.tasks import registry
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +18,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, help="a file with gold labels, or a set's folder")
     parser.add_argument(
         "--task",
-        choices=("ner", "relation", "qa", "classification", "similarity"),
+        choices=[name for name, entry in registry.TASKS.items() if entry.score],
         help="by default the one that trained it",
     )
     parser.add_argument(
@@ -52,7 +53,6 @@ def run(args: argparse.Namespace) -> None:
         if found:
             raise UserError(f"--output {output}: holds {found[0]}; name a new folder")
     results = evaluate(args.model, data, args.split, rename, args.task, output, args.dtype)
-    from biobert_jax.tasks import registry
 
     registry.resolve(registry.find(results["task"]).print_scores)(results)
 
@@ -89,7 +89,6 @@ def evaluate(
     from biobert_jax.interop.load import load_checkpoint
     from biobert_jax.interop.workdir import read_workdir
     from biobert_jax.models.config import Compute
-    from biobert_jax.tasks import registry
     from biobert_jax.tasks.cards import Card
     from biobert_jax.tasks.scoring import Trained
     from biobert_jax.training.evaluator import Evaluator
