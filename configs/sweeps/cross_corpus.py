@@ -6,7 +6,8 @@
 
 Diseases: NCBI-disease, BC5CDR-disease; chemicals: BC5CDR-chem, BC4CHEMD (`--config.chemicals` names
 others). A model's row on its own test set is the run itself. With `--config.models` the models are
-runs that exist, as (set, run) pairs, and nothing is trained.
+runs that exist, as pairs such as ("disease/ncbi", "runs/ncbi/seed-{seed}"); nothing is trained, and
+sets without a model are scored on only.
 """
 
 import ml_collections
@@ -49,6 +50,8 @@ def get_runs(config):
             for seed in config.seeds:
                 run = f"{kind}/{name}/on-{name}/seed-{seed}"
                 trained = models.get(f"{kind}/{name}", "").format(seed=seed)
+                if models and not trained:
+                    continue  # a set to score on only
                 if not trained:
                     given = {"init": config.init, "dataset.path": f"{config.data}/{folder}"}
                     given |= dict(config.finetuning) | {"seed": seed}
