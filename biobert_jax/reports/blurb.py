@@ -111,8 +111,28 @@ def table(found: Sequence[System], confidence: float, problems: list[str]) -> Ta
         for label, of in scores.items()
         if len(of.means) < len(rows)
     ]
+    for label in labels:
+        own = [s for s in ours if s.label == label and (s.task, s.dataset) in named]
+        notes += [f"{label}: {said}." for said in _departures(own)]
     title = f"{paper['title']}: the mean over kinds of tasks of the mean over a kind's sets"
     return Table(title, header, out, 1, notes, frozenset(bold))
+
+
+def _departures(found: Sequence[System]) -> list[str]:
+    """In what runs are not trained as BLURB's were, and on which sets."""
+    out: dict[str, list[str]] = {}
+    for system in found:
+        dataset = system.runs[0].section("dataset")
+        limit, part = dataset.get("train_limit"), dataset.get("limit")
+        if limit:
+            out.setdefault(f"trained on {limit} examples", []).append(system.dataset)
+        if part:
+            out.setdefault(f"{part} examples of each split, the test split too", []).append(
+                system.dataset
+            )
+        if dataset.get("train_on") == "train+devel":
+            out.setdefault("trained on dev, too", []).append(system.dataset)
+    return [f"{said} ({', '.join(sets)})" for said, sets in out.items()]
 
 
 def _named(row: Mapping[str, Any]) -> str:

@@ -35,6 +35,7 @@ def get_config(variant: str = ""):
     config.seeds_of_small = SEEDS_OF_SMALL
     config.train_limit = 0  # of every set; 0: all
     config.optimizer = "adamw"
+    config.finetuning = ()  # settings of all runs, as pairs: (("compute.dtype", "bfloat16"),)
     config.variant = variant
     if variant == "debug":
         config.init = "random"
@@ -56,6 +57,7 @@ def get_runs(config):
             "init": config.init,
             "dataset.train_limit": config.train_limit,
             "optimizer.name": config.optimizer,
+            **dict(config.finetuning),
         }
         if config.data:
             settings["dataset.path"] = f"{config.data}/{config.folders[name]}"

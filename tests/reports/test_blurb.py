@@ -1,5 +1,7 @@
 """BLURB's table: its own average, ours beside it, and what is not complete."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -104,6 +106,16 @@ def test_without_a_set_there_is_no_score(tmp_path):
     assert rows["PubMedQA (Acc)"][-1].endswith("(1)")
     assert rows["mine (Acc), not BLURB's"][-1]
     assert any("2 of 13 sets, so no BLURB score" in note for note in table.notes)
+
+
+def test_runs_that_are_not_trained_as_blurbs_are_named(tmp_path):
+    dataset = {"name": "bc2gm", "train_limit": 500, "train_on": "train+devel"}
+    ner_run(tmp_path / "a", 1, 0.8, dataset="bc2gm", test=sentences(5))
+    path = tmp_path / "a" / "config.json"
+    path.write_text(json.dumps({"init": "m", "dataset": dataset}))
+    table, _ = made(tmp_path)
+    assert any("trained on 500 examples (bc2gm)" in note for note in table.notes)
+    assert any("trained on dev, too (bc2gm)" in note for note in table.notes)
 
 
 def test_other_runs_make_no_table(tmp_path):
