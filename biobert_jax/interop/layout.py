@@ -115,7 +115,7 @@ def places(config: EncoderConfig, group: str, num_labels: int = 0) -> Iterator[P
 
 
 def present(
-    config: BertConfig, names: Container[str], num_labels: int = 0
+    config: EncoderConfig, names: Container[str], num_labels: int = 0
 ) -> dict[str, list[Place]]:
     """The table for the encoder and for each head of which at least one tensor is in `names`."""
     rows = {group: list(places(config, group, num_labels)) for group in ("encoder", *HEADS)}
@@ -126,7 +126,7 @@ def present(
     }
 
 
-def leaf_shapes(config: BertConfig, num_labels: int = 0) -> dict[Path, Shape]:
+def leaf_shapes(config: EncoderConfig, num_labels: int = 0) -> dict[Path, Shape]:
     """The shape of every leaf of every group, by its path.
 
     L layers are stacked on the leading axis; D is hidden_size, H heads of D/H, I intermediate_size:
@@ -151,7 +151,7 @@ def leaf_shapes(config: BertConfig, num_labels: int = 0) -> dict[Path, Shape]:
 
 
 def to_params(
-    tensors: Mapping[str, np.ndarray], config: BertConfig, groups: Iterable[str]
+    tensors: Mapping[str, np.ndarray], config: EncoderConfig, groups: Iterable[str]
 ) -> Params:
     """Our float32 parameters of the `groups`, from published tensors whose shapes were checked."""
     num_labels = len(tensors["classifier.bias"]) if "classifier" in groups else 0
@@ -170,7 +170,7 @@ def to_params(
     return params
 
 
-def to_tensors(params: Params, config: BertConfig) -> dict[str, np.ndarray]:
+def to_tensors(params: Params, config: EncoderConfig) -> dict[str, np.ndarray]:
     """The published tensors, in C order, of whatever groups `params` holds: `to_params` undone.
 
     Each tensor keeps the dtype of its leaf. The MLM decoder is tied to the word embeddings and
