@@ -36,12 +36,24 @@ def launch(task: str) -> NoReturn:
         flags.DEFINE_integer("slices", 1, "How many of it, for --compile_only.", lower_bound=1)
         flags.DEFINE_string("json", None, "Writes what --compile_only finds to this file, too.")
 
+    flags.DEFINE_bool("dry_run", False, "Everything but the first step; leaves no file.")
+    flags.DEFINE_float(
+        "positions_per_second", 0.0, "Of all devices, for the time that --dry_run tells.", 0.0
+    )
+    flags.DEFINE_float("price_per_hour", 0.0, "Of all devices, for --dry_run.", lower_bound=0.0)
+
     def program(config: Any, workdir: Path) -> None:
         if _only_compiles():
             given = flags.FLAGS
             output = to_path(given.json) if given.json else None
             only = registry.resolve(entry.compile_only)
             only(config, given.topology, given.slices, output)
+            return
+        if flags.FLAGS.dry_run:
+            from biobert_jax.launcher import dry_run
+
+            given = flags.FLAGS
+            dry_run.run(config, workdir, given.positions_per_second, given.price_per_hour)
             return
         from biobert_jax.launcher import train
 

@@ -35,12 +35,14 @@ class Start:
       architecture: its sizes, with the config's dropout.
       tokenizer: that of the checkpoint, or of the config.
       compute: how the model is computed on these devices.
+      facts: what environment.json says of that.
     """
 
     checkpoint: Checkpoint | None
     architecture: EncoderConfig
     tokenizer: Tokenizer
     compute: Compute
+    facts: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def card(self, card: type[AnyCard], /, **own: Any) -> AnyCard:
         """A card of this kind for the encoder and its tokenizer, with the task's own fields."""
@@ -94,13 +96,18 @@ def start(config: Any, training_texts: Callable[[], Iterable[str]]) -> Start:
             )
         _warn_of_other_sizes(config.init, sizes(config), checkpoint.config)
         architecture = dataclasses.replace(checkpoint.config, **rates)
-        return Start(checkpoint, architecture, tokenizer, compute(config, architecture))
+        return _start(config, checkpoint, architecture, tokenizer)
     vocabulary = config.vocab or train_vocabulary(
         training_texts(), config.vocab_size, config.lowercase
     )
     tokenizer = WordPieceTokenizer.from_vocabulary(vocabulary, config.lowercase)
     architecture = BertConfig(vocab_size=tokenizer.vocab_size, **sizes(config), **rates)
-    return Start(None, architecture, tokenizer, compute(config, architecture))
+    return _start(config, None, architecture, tokenizer)
+
+
+def _start(config: Any, checkpoint: Any, architecture: Any, tokenizer: Any) -> Start:
+    options, facts = _compute_and_proof(config, architecture)
+    return Start(checkpoint, architecture, tokenizer, options, facts)
 
 
 def _warn_of_other_sizes(init: str, given: dict[str, Any], checkpoint: EncoderConfig) -> None:
@@ -148,6 +155,13 @@ def compute(
       TrainingError: `mesh.tensor` does not divide the model's heads, or the attention that the
         config names does not work here.
     """
+    return _compute_and_proof(config, architecture, platform)[0]
+
+
+def _compute_and_proof(
+    config: Any, architecture: EncoderConfig | None, platform: str | None = None
+) -> tuple[Compute, dict[str, Any]]:
+    """As `compute`; besides, what trying the attention has shown, for environment.json."""
     if architecture is not None and config.mesh.tensor != 1:
         check_divides(make_mesh(mesh_sizes(config)), architecture)
     options = Compute(**config.compute)
@@ -163,11 +177,13 @@ def compute(
         logger.info(message, platform, options.dtype, rate, chosen)
         options = dataclasses.replace(options, attention=chosen)
     if architecture is not None and options.attention != "xla":
-        options = _with_proven_attention(options, config, architecture)
-    return options
+        return _with_proven_attention(options, config, architecture)
+    return options, {"attention": options.attention}
 
 
-def _with_proven_attention(options: Compute, config: Any, architecture: Any) -> Compute:
+def _with_proven_attention(
+    options: Compute, config: Any, architecture: Any
+) -> tuple[Compute, dict[str, Any]]:
     """Tries the attention on this run's devices; `auto` falls back to plain XLA.
 
     Raises:
@@ -184,14 +200,16 @@ def _with_proven_attention(options: Compute, config: Any, architecture: Any) -> 
             dropout_rate=architecture.attention_probs_dropout_prob,
             generator=options.dropout,
         )
+    seconds = time.perf_counter() - began
     name = options.attention
+    tried = {"tried": name, **dataclasses.asdict(found), "seconds": round(seconds, 2)}
     if found.agrees:
-        seconds = time.perf_counter() - began
         logger.info("attention %s agrees with xla: %s; tried in %.1f s", name, found, seconds)
-        return options
+        return options, {"attention": name, "attention_check": tried}
     if config.compute.attention == "auto":
         logger.warning("attention %s is not used: it %s; xla is used instead", name, found)
-        return dataclasses.replace(options, attention="xla")
+        options = dataclasses.replace(options, attention="xla")
+        return options, {"attention": "xla", "attention_check": tried}
     raise TrainingError(
         f"config.compute.attention is {name!r}, which cannot be used here: {found}; take 'auto'"
     )

@@ -1,6 +1,6 @@
 """From a config to results.json: one run, the folds of cross-validation, or trials together."""
 
-import functools
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from biobert_jax.training.run import train_and_evaluate
 from biobert_jax.training.several.folds import cross_validate, of_fold, summarise
 from biobert_jax.training.several.grid import grid, wanted
 from biobert_jax.training.several.stacked import Trial, train_trials
+from biobert_jax.training.workdir import resumed_with
 
 Results = dict[str, Any]
 OWN_DATA = "own"  # the `dataset.name` of configs/*/own.py
@@ -61,14 +62,23 @@ def train(config: Any, workdir: Path) -> Results | None:
 
 
 def prepare(config: Any) -> Prepared:
-    """The task and initial parameters of a config."""
-    start_from = functools.partial(start.start, config)
-    return registry.resolve(registry.find(config.task).prepare)(config, start_from)
+    """The task and initial parameters of a config, and what was found out about these devices."""
+    facts: dict[str, Any] = {}
+
+    def start_from(training_texts):
+        started = start.start(config, training_texts)
+        facts.update(started.facts)
+        return started
+
+    prepared = registry.resolve(registry.find(config.task).prepare)(config, start_from)
+    return dataclasses.replace(prepared, facts=facts)
 
 
 def _train_once(config: Any, workdir: Path) -> Results | None:
     prepared = prepare(config)
-    results = train_and_evaluate(config, prepared.task, workdir, prepared.initial_params)
+    results = train_and_evaluate(
+        config, prepared.task, workdir, prepared.initial_params, prepared.facts
+    )
     return None if results is None else prepared.complete(results)
 
 
@@ -154,7 +164,10 @@ def write_results(config: Any, workdir: Path, results: Results | None) -> Result
         return None
     results = _head(config) | results
     if jax.process_index() == 0:
-        write_json(workdir / "results.json", results)
+        # Those who compare runs shall see that rounding may differ.
+        changed = resumed_with(workdir)
+        record = results | ({"resumed_with": changed} if changed else {})
+        write_json(workdir / "results.json", record)
         write_scores(workdir, results)
         if config.task == "pretraining":
             write_model_card(workdir, workdir)

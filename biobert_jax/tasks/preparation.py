@@ -1,7 +1,7 @@
 """What a task's `prepare` receives and what it returns; `tasks.registry` lists the functions."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from biobert_jax.models.config import Compute
@@ -50,8 +50,10 @@ class Prepared:
       task: what is trained.
       initial_params: from fresh parameters to those that training starts with; None: the fresh.
       complete: adds to a run's results what the task knows besides.
+      facts: what environment.json shall say of this start.
     """
 
     task: Task
     initial_params: Callable[[Params], Params] | None
     complete: Callable[[Results], Results] = lambda results: results
+    facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)

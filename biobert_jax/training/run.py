@@ -33,12 +33,16 @@ from biobert_jax.training.step import Program, build_program, shardings_of
 
 logger = logging.getLogger(__name__)
 
+IDLE = 0.05
+"""The share of its time that a device may wait for data before the log says so."""
+
 
 def train_and_evaluate(
     config: ml_collections.ConfigDict,
     task: Task,
     workdir: Path,
     initial_params: Callable[[Any], Any] | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> dict[str, Any] | None:
     """Trains a task, or resumes it, and scores its splits.
 
@@ -47,6 +51,7 @@ def train_and_evaluate(
       task: the task to train.
       workdir: the run's folder; an existing one of the same config is resumed.
       initial_params: a function from fresh parameters to those that training starts with.
+      facts: what environment.json says besides of this start.
 
     Returns:
       The results for results.json; None if a signal ended the run early, after a save.
@@ -60,6 +65,8 @@ def train_and_evaluate(
     workdirs.prepare(workdir, config)
     mesh = make_mesh(mesh_sizes(config))
     with jax.set_mesh(mesh), Run(config, task, mesh, training_data(config, task, mesh)) as run:
+        # Dropout draws other masks for another number of them.
+        workdirs.note(workdir, {**(facts or {}), "micro_batches": run.data.micro_batches})
         run.start(workdir, initial_params)
         return run.evaluate() if run.train() else None
 
@@ -103,6 +110,7 @@ class Run:
         self.progress = cast(Progress, None)
         self.speeds = cast(Writers, None)  # where throughput is written
         self.trace = StepTrace(Path(), 0, 0)
+        self._warned = False
         self._pending: tuple[int, Any] | None = None  # a step whose metrics are on the device
 
     # ---- Set-up: shapes, then shardings, then values, so that no array is placed twice.
@@ -236,6 +244,18 @@ class Run:
         if losses and (step % self.config.log_every == 0 or step == self.total_steps):
             speeds = self.progress.interval(step, {"loss": float(np.mean(losses))})
             self.speeds.write(THROUGHPUT, step, speeds)
+            self.warn_of_waiting(step, speeds["input_wait_share"])
+
+    def warn_of_waiting(self, step: int, share: float) -> None:
+        """Logs, once, that the device waits for batches."""
+        if share > IDLE and not self._warned:
+            self._warned = True
+            setting = "workers" if "workers" in self.config.loader else "threads"
+            logger.warning(
+                "step %d: the device waited for data up to %.0f%% of the time; raise "
+                "config.loader.%s (now %d), or see what else the CPUs do",
+                *(step, 100 * share, setting, self.config.loader[setting]),
+            )
 
     def separate(self, metrics: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         """The metrics of each run in this program."""

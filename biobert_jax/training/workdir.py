@@ -10,6 +10,7 @@ import re
 import reprlib
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def prepare(workdir: Path, config: ml_collections.ConfigDict, finished: bool = F
         _compare(path, ours)
         return
     if not path.is_file():
-        _check_unused(workdir)
+        check_unused(workdir)
     with writing(workdir):
         workdir.mkdir(parents=True, exist_ok=True)
     lock = WorkdirLock(workdir)
@@ -95,7 +96,7 @@ def prepare(workdir: Path, config: ml_collections.ConfigDict, finished: bool = F
         lock.release()
 
 
-def _check_unused(workdir: Path) -> None:
+def check_unused(workdir: Path) -> None:
     """Refuses a folder that no run made and that holds something."""
     with writing(workdir):
         found = sorted(os.listdir(workdir)) if workdir.exists() else []
@@ -177,6 +178,46 @@ def _add_environment(path: Path, changed: dict[str, tuple[Any, Any]]) -> None:
     if changed:
         this["changed"] = {name: list(values) for name, values in changed.items()}
     write_json(path, this | ({"earlier": earlier} if earlier else {}))
+
+
+def note(workdir: Path, facts: Mapping[str, Any]) -> None:
+    """Adds what this start found out to environment.json; what differs from the last is logged.
+
+    Args:
+      workdir: of `prepare`, in the first process; others do nothing.
+      facts: by name. A number or a word that changed since the start before goes to `changed`, as
+        settings do.
+    """
+    if jax.process_index() != 0 or not facts:
+        return
+    path = workdir / "environment.json"
+    this = read_json(path)
+    before = (this.get("earlier") or [{}])[-1]
+    for name, value in facts.items():
+        this[name] = value
+        if name in before and before[name] != value and not isinstance(value, dict):
+            logger.info("%s: resumed with %s %r instead of %r", workdir, name, value, before[name])
+            this.setdefault("changed", {})[name] = [before[name], value]
+    write_json(path, this)
+
+
+def resumed_with(workdir: Path) -> list[dict[str, Any]]:
+    """What a run was resumed with that it was not started with, for results.json.
+
+    Returns:
+      For each start that changed something, when it `started`, and `changed`: by name, the value
+      before and the one since.
+    """
+    try:
+        values = read_json(workdir / "environment.json")
+        starts = [*values.get("earlier", []), values]
+        return [
+            {"started": one.get("started"), "changed": one["changed"]}
+            for one in starts
+            if "changed" in one
+        ]
+    except (DataError, AttributeError, TypeError):
+        return []  # it is a record, and a run is finished without it
 
 
 def _wait_for(path: Path, seconds: float) -> None:

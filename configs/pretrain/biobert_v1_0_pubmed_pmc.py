@@ -6,7 +6,7 @@
 
 Reads PubMed abstracts and PMC full text.
 131,072 positions per batch on any number of devices that divides its
-256 rows; --config.train.micro_batch=auto takes what fits. Not run here: it takes days on the
+256 rows, as many of them at once as fit. Not run here: it takes days on the
 paper's 8 V100.
 The variant `debug` runs in seconds.
 """

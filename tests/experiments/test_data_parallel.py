@@ -49,6 +49,7 @@ def assert_same_training(workdir, reference) -> None:
     results, wanted = (
         json.loads((folder / "results.json").read_text()) for folder in (workdir, reference)
     )
+    results.pop("resumed_with", None)
     assert results == wanted
     same = "predictions/test.conll"
     assert (workdir / same).read_bytes() == (reference / same).read_bytes()
@@ -80,6 +81,8 @@ def test_a_run_continues_with_other_devices(start, run, uninterrupted, tmp_path)
     assert_same_training(tmp_path / "run", uninterrupted)
     second = json.loads((tmp_path / "run" / "environment.json").read_text())
     assert second["changed"]["mesh.fsdp"] == [4, 1]
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert [one["changed"] for one in results["resumed_with"]] == [second["changed"]]
 
 
 def test_no_size_divides_by_the_number_of_devices(uninterrupted):

@@ -41,8 +41,12 @@ def test_auto_falls_back_to_xla_if_a_kernel_is_wrong(monkeypatch, caplog):
     wrong = attention.IMPLEMENTATIONS["xla"]
     monkeypatch.setitem(attention.IMPLEMENTATIONS, "pallas_tpu", lambda *given: 1.1 * wrong(*given))
     config.batch.row_length = 16
-    chosen = start.compute(config, sizes, platform="tpu")
-    assert chosen.attention == "xla"
+    chosen, facts = start._compute_and_proof(config, sizes, platform="tpu")
+    assert chosen.attention == facts["attention"] == "xla"
+    found = facts["attention_check"]
+    assert found["tried"] == "pallas_tpu"
+    assert found["difference"] == pytest.approx(0.1, rel=0.1)
+    assert found["seconds"] > 0
     assert "attention pallas_tpu is not used" in caplog.text
     config.compute.attention = "pallas_tpu"
     with pytest.raises(TrainingError, match=r"'pallas_tpu'.* differs by 1.0e-01"):

@@ -115,3 +115,14 @@ def test_a_signal_saves_after_the_step(number):
     else:
         assert not run.train()
     assert run.happened == [1, 2, 3, "save"]
+
+
+def test_a_device_that_waits_for_data_is_logged_once(caplog):
+    run = LoopOnly(1, iter(()), None)
+    run.config.loader = {"threads": 2}
+    run._warned = False
+    for step, share in enumerate((0.01, 0.2, 0.4)):
+        run.warn_of_waiting(step, share)
+    [line] = caplog.messages
+    assert line.startswith("step 1: the device waited for data up to 20%")
+    assert "config.loader.threads (now 2)" in line

@@ -18,7 +18,7 @@ from biobert_jax.training.checkpointing import Checkpoints
 from biobert_jax.training.data import restore_position
 from biobert_jax.training.lock import WorkdirLock
 from biobert_jax.training.saved import read_card
-from biobert_jax.training.workdir import environment, prepare
+from biobert_jax.training.workdir import environment, note, prepare, resumed_with
 
 
 def config(**changes) -> ml_collections.ConfigDict:
@@ -281,3 +281,23 @@ def test_without_locks_a_warning_has_to_do(tmp_path, monkeypatch, caplog):
 def test_reading_takes_no_lock(tmp_path, holder):
     with pytest.raises(UserError, match="no finished checkpoint"):
         read_card(tmp_path)
+
+
+def test_what_a_start_found_out_is_recorded(tmp_path, caplog):
+    """And what of it differs from the start before; a description is not compared."""
+    prepare(tmp_path, config())
+    note(tmp_path, {"micro_batches": 1, "attention_check": {"seconds": 1}})
+    assert resumed_with(tmp_path) == []
+    prepare(tmp_path, config(**{"compute.dtype": "bfloat16"}))
+    with caplog.at_level("INFO", "biobert_jax"):
+        note(tmp_path, {"micro_batches": 4, "attention_check": {"seconds": 2}})
+    assert "resumed with micro_batches 4 instead of 1" in caplog.text
+    prepare(tmp_path, config())
+    note(tmp_path, {"micro_batches": 4})
+    first, second, third = environments(tmp_path)
+    assert first["micro_batches"] == 1
+    changed = {"compute.dtype": ["float32", "bfloat16"], "micro_batches": [1, 4]}
+    assert resumed_with(tmp_path) == [{"started": second["started"], "changed": changed}]
+    assert "changed" not in third
+    (tmp_path / "environment.json").write_text("[]")
+    assert resumed_with(tmp_path) == []

@@ -14,7 +14,7 @@ from biobert_jax.training.saved import read_results
 logger = logging.getLogger(__name__)
 
 Results = dict[str, Any]
-HEAD = ("task", "dataset", "seed", "path", "trained_on")
+HEAD = ("task", "dataset", "seed", "path", "trained_on", "resumed_with")
 """What results.json says besides what a run returned; the same for all folds."""
 COUNTS = ("counts", "support", "questions", "unanswerable", "unanswered")
 SCORED = (int, float, dict)
