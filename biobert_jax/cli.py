@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple, NoReturn
 
-from biobert_jax.analysis import profile
+from biobert_jax.analysis import profile, scaling
 from biobert_jax.arguments import expand_option
 from biobert_jax.corpora import commands as corpora
 from biobert_jax.errors import DEBUG, PrintableFormatter, printable, report_errors
@@ -181,6 +181,7 @@ COMMANDS = (
     Command("similarity", "scores pairs of texts", texts.declare_similarity, texts.similarity),
     Command("checkpoints", "lists those of runs", checkpoints.declare, checkpoints.run),
     Command("profile", "shows where a step's time goes", profile.declare, profile.run),
+    Command("scaling", "what a step would take on TPUs and GPUs", scaling.declare, scaling.run),
     Command("evaluate", "scores a model on any file", evaluate.declare, evaluate.run),
     Command("embed", "writes vectors of texts", inference.declare_embed, inference.embed),
     Command(

@@ -65,6 +65,7 @@ def run(config: Any, name: str, slices: int = 1, output: Path | None = None) -> 
     if output is not None:
         device = dataclasses.asdict(topology.device)
         about = {"topology": name, "slices": slices, "devices": len(topology.devices)}
+        about["row_length"] = config.batch.row_length
         write_json(output, about | {"device": device, **dataclasses.asdict(found)})
 
 
