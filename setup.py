@@ -78,6 +78,13 @@ setup(
         "gcs": ["gcsfs>=2025.3"],  # gs:// paths
         "export": ["flatbuffers>=24.3.25"],  # jax.export reads and writes its files with it
         "tensorboard": ["tensorboard>=2.19"],  # looking at runs; they are written without it
+        "docs": [  # make docs, make notebooks
+            "furo>=2025.12.19",
+            "myst-nb>=1.4.0",  # with nbclient and ipykernel, which run the notebooks
+            "sphinx>=9.0",
+            "sphinx-copybutton>=0.5.2",
+            "sphinx-design>=0.7",
+        ],
         "dev": [
             "flatbuffers>=24.3.25",
             "hypothesis>=6.120",

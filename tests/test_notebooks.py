@@ -1,0 +1,63 @@
+"""The notebooks of docs/ run from top to bottom, on generated data, as somebody would run them."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted(ROOT.glob("docs/notebooks/*.ipynb"))
+SECONDS = 600  # that a cell may take; a minute where nothing else runs
+
+
+def name(path: Path) -> str:
+    return path.stem
+
+
+def test_there_is_one_for_each_task():
+    commands = {"entities": "ner", "pretraining": "pretrain", "questions": "qa", "relations": "relation"}
+    assert {name(path) for path in NOTEBOOKS} == set(commands)
+    for path in NOTEBOOKS:
+        assert f'"train", "{commands[path.stem]}"' in source(path)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
+def test_a_notebook_is_committed_without_outputs(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    assert not [cell["id"] for cell in cells if cell.get("outputs") or cell.get("execution_count")]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
+def test_links_of_a_notebook_exist(path):
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)", source(path)):
+        assert (path.parent / link).exists(), link
+
+
+@pytest.mark.notebooks
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
+def test_a_notebook_runs(path, tmp_path, monkeypatch):
+    nbformat = pytest.importorskip("nbformat", reason="needs the extra docs")
+    nbclient = pytest.importorskip("nbclient", reason="needs the extra docs")
+    # As installed, wherever the notebook is: its kernel and the commands in it find this checkout.
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    notebook = nbformat.read(path, as_version=4)
+    client = nbclient.NotebookClient(
+        notebook, timeout=SECONDS, resources={"metadata": {"path": str(tmp_path)}}
+    )
+    client.execute()
+    said = "".join(
+        output.get("text", "")
+        for cell in notebook.cells
+        for output in cell.get("outputs", ())
+        if cell.cell_type == "code"
+    )
+    assert "test" in said or "step" in said  # the scores of a run
+
+
+def source(path: Path) -> str:
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells)
