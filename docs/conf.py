@@ -49,8 +49,19 @@ REPORT = "report/index.html"
 
 
 def setup(app):
+    app.connect("autodoc-process-docstring", backticks_are_code)
     app.connect("doctree-resolved", open_the_report)
     app.connect("build-finished", copy_the_report)
+
+
+def backticks_are_code(app, what, name, obj, options, lines):
+    """Docstrings have `code` as Markdown has it; reStructuredText wants two backticks."""
+    for i, line in enumerate(lines):
+        lines[i] = re.sub(r"(?<!`)`([^`]+)`(?!`)(\w?)", _code, line)
+
+
+def _code(match):
+    return f"``{match[1]}``" + (f"\\ {match[2]}" if match[2] else "")
 
 
 def open_the_report(app, doctree, docname):
@@ -66,4 +77,6 @@ def open_the_report(app, doctree, docname):
 
 def copy_the_report(app, error):
     if error is None and app.builder.format == "html":
-        shutil.copytree(Path(app.srcdir) / "report", Path(app.outdir) / "report", dirs_exist_ok=True)
+        shutil.copytree(
+            Path(app.srcdir) / "report", Path(app.outdir) / "report", dirs_exist_ok=True
+        )

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import importlib.util
+import json
 import re
 import runpy
 import shlex
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from biobert_jax.cli import make_parser
+from biobert_jax.configuration import files
+from biobert_jax.launcher.commands import EXPERIMENTS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")])
@@ -21,6 +24,8 @@ def commands(page: Path) -> list[list[str]]:
     """The words of each command line of a page's blocks of code, continuation lines joined."""
     text = page.read_text(encoding="utf-8")
     blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    # What a command writes to a file, or reads, is no command.
+    blocks = [re.sub(r"<<'END'\n.*?^END$", "", b, flags=re.MULTILINE | re.DOTALL) for b in blocks]
     blocks += re.findall(r"(?:^    \S.*\n)+(?:^     .*\n)*", text, re.MULTILINE)
     found = []
     for line in "\n".join(blocks).replace("\\\n", " ").split("\n"):
@@ -49,7 +54,44 @@ def test_a_command_of_the_console_script_is_understood(words, monkeypatch):
         raise AssertionError(message)
 
     monkeypatch.setattr(argparse.ArgumentParser, "error", error)
-    make_parser().parse_args(words[1:])
+    with contextlib.suppress(SystemExit):  # --help and --version end the process
+        make_parser().parse_args(words[1:])
+
+
+@pytest.mark.parametrize("words", of_kind("biobert", "train"))
+def test_a_config_of_the_console_script_has_the_settings(words):
+    [given] = [word.removeprefix("--config=") for word in words if word.startswith("--config=")]
+    assert words[2] in EXPERIMENTS
+    config = files.load(files.find(given, words[2]))
+    for name in SETTING.findall(" ".join(words)):
+        assert name in files.any_setting(config), f"{given} has no {name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_code_and_json_can_be_read(page):
+    text = page.read_text(encoding="utf-8")
+    blocks = {
+        kind: re.findall(rf"^```{kind}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+        for kind in ("python", "json")
+    }
+    for code in blocks["python"]:
+        compile(code, str(page), "exec")
+    for value in blocks["json"]:
+        json.loads(value)
+
+
+def test_every_page_is_in_the_navigation():
+    listed = set()
+    for tree in re.findall(
+        r"^```\{toctree\}\n(.*?)^```",
+        (ROOT / "docs/index.md").read_text(encoding="utf-8"),
+        re.MULTILINE | re.DOTALL,
+    ):
+        listed |= {line for line in tree.splitlines() if line and not line.startswith(":")}
+    folder = ROOT / "docs"
+    pages = [path for ending in ("md", "ipynb") for path in folder.rglob(f"*.{ending}")]
+    expected = {str(path.relative_to(folder).with_suffix("")) for path in pages} - {"index"}
+    assert listed == expected, "add the page to a toctree of docs/index.md"
 
 
 def experiments() -> list:
@@ -83,7 +125,7 @@ def flat(config, prefix=""):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_and_links_exist(page):
     text = page.read_text(encoding="utf-8")
-    for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):  # headings: make docs
         assert (page.parent / link).exists(), link
     folders = "tests|configs|benchmarks|docs|biobert_jax|experiments"
     for name in re.findall(rf"\b((?:{folders})/[\w/.]+\w)", text):

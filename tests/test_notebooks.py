@@ -17,7 +17,12 @@ def name(path: Path) -> str:
 
 
 def test_there_is_one_for_each_task():
-    commands = {"entities": "ner", "pretraining": "pretrain", "questions": "qa", "relations": "relation"}
+    commands = {
+        "entities": "ner",
+        "pretraining": "pretrain",
+        "questions": "qa",
+        "relations": "relation",
+    }
     assert {name(path) for path in NOTEBOOKS} == set(commands)
     for path in NOTEBOOKS:
         assert f'"train", "{commands[path.stem]}"' in source(path)

@@ -1,6 +1,6 @@
 """What a drug does to a disease, in the generated corpus. Nothing is downloaded.
 
-    biobert train relation --config=generated --workdir=runs/first-relations
+biobert train relation --config=generated --workdir=runs/first-relations
 """
 
 from biobert_jax.configuration.relation import relation
@@ -12,7 +12,9 @@ def get_config(variant: str = ""):
     if not variant:
         config.dataset.limit = 0
         config.train.epochs = 12
-        config.model.initializer_range = 0.12  # BERT's 0.02 is for 768 dimensions, here there are 64
+        config.model.initializer_range = (
+            0.12  # BERT's 0.02 is for 768 dimensions, here there are 64
+        )
         config.optimizer.name = "adamw"
         config.optimizer.learning_rate = 1e-3
     return config
