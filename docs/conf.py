@@ -56,8 +56,8 @@ def setup(app):
 
 def backticks_are_code(app, what, name, obj, options, lines):
     """Docstrings have `code` as Markdown has it; reStructuredText wants two backticks."""
-    for i, line in enumerate(lines):
-        lines[i] = re.sub(r"(?<!`)`([^`]+)`(?!`)(\w?)", _code, line)
+    text = re.sub(r"(?<!`)`([^`]+)`(?!`)(\w?)", _code, "\n".join(lines))
+    lines[:] = text.split("\n")
 
 
 def _code(match):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from biobert_jax.cli import make_parser
+from biobert_jax.cli import COMMANDS, make_parser
 from biobert_jax.configuration import files
 from biobert_jax.launcher.commands import EXPERIMENTS
 
@@ -92,6 +92,12 @@ def test_every_page_is_in_the_navigation():
     pages = [path for ending in ("md", "ipynb") for path in folder.rglob(f"*.{ending}")]
     expected = {str(path.relative_to(folder).with_suffix("")) for path in pages} - {"index"}
     assert listed == expected, "add the page to a toctree of docs/index.md"
+
+
+def test_the_page_of_commands_has_all():
+    page = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
+    for command in {command.name.split()[0] for command in COMMANDS}:
+        assert re.search(rf"`biobert {command}\b", page), command
 
 
 def experiments() -> list:

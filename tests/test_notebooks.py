@@ -25,7 +25,7 @@ def test_there_is_one_for_each_task():
     }
     assert {name(path) for path in NOTEBOOKS} == set(commands)
     for path in NOTEBOOKS:
-        assert f'"train", "{commands[path.stem]}"' in source(path)
+        assert re.search(rf'"train",\s+"{commands[path.stem]}"', source(path))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
