@@ -13,7 +13,7 @@ def get_config(variant: str = ""):
     if not variant:
         config.dataset.limit = 0
         config.train.epochs = 15
-        config.model.initializer_range = 0.12  # BERT's 0.02 is for 768 dimensions, here there are 64
+        config.model.initializer_range = 0.12  # 0.02 is for 768 dimensions, here there are 64
         config.optimizer.name = "adamw"
         config.optimizer.learning_rate = 1e-3
     return config
