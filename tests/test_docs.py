@@ -7,6 +7,7 @@ import json
 import re
 import runpy
 import shlex
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -90,8 +91,9 @@ def test_every_page_is_in_the_navigation():
         listed |= {line for line in tree.splitlines() if line and not line.startswith(":")}
     folder = ROOT / "docs"
     pages = [path for ending in ("md", "ipynb") for path in folder.rglob(f"*.{ending}")]
-    expected = {str(path.relative_to(folder).with_suffix("")) for path in pages} - {"index"}
-    assert listed == expected, "add the page to a toctree of docs/index.md"
+    names = {str(path.relative_to(folder).with_suffix("")) for path in pages} - {"index"}
+    missing = {name for name in names if not any(fnmatch(name, pattern) for pattern in listed)}
+    assert not missing, "add them to a toctree of docs/index.md"
 
 
 def test_the_page_of_commands_has_all():
@@ -134,7 +136,7 @@ def test_files_and_links_exist(page):
     for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):  # headings: make docs
         assert (page.parent / link).exists(), link
     folders = "tests|configs|benchmarks|docs|biobert_jax|experiments"
-    for name in re.findall(rf"\b((?:{folders})/[\w/.]+\w)", text):
+    for name in re.findall(rf"\b((?:{folders})/[\w/.-]+\w)", text):
         if not re.search("NAME|TASK", name):  # those stand for a name
             assert (ROOT / name).exists(), name
 
