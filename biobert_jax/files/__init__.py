@@ -12,7 +12,7 @@ Other modules open no file of a user by themselves, and make no path of a user's
 path is used. Whatever cannot be read is a DataError, whatever cannot be written a WriteError.
 """
 
-from biobert_jax.files.paths import AnyPath, in_bucket, local_only, shown, to_path, walk
+from biobert_jax.files.paths import AnyPath, in_bucket, local_only, shown, similar, to_path, walk
 from biobert_jax.files.reading import (
     carriage_returns,
     decode,
@@ -59,6 +59,7 @@ __all__ = [
     "same_file",
     "sha256_of",
     "shown",
+    "similar",
     "split_lines",
     "to_path",
     "upload_folder",

@@ -1,5 +1,6 @@
 """From a user's text to a path: a local one, or one in a bucket."""
 
+import difflib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,3 +86,29 @@ def shown(path: AnyPath) -> str:
     A staged file is shown as the one in the bucket that it is a copy of.
     """
     return stands_for(os.fsencode(os.fspath(path)).decode("utf-8", "backslashreplace"))
+
+
+def similar(path: AnyPath) -> str:
+    """What may have been meant by a path that does not exist, as the end of a message.
+
+    Of the first part of it that is not there, the most similar name beside it; empty where nothing
+    is similar, and in buckets, whose listing would take a request.
+    """
+    if in_bucket(path):
+        return ""
+    there = Path(os.path.expanduser(os.fsdecode(path)))
+    try:
+        missing = [part for part in (there, *there.parents) if not os.path.lexists(part)]
+        if not missing:
+            return ""
+        names = os.listdir(missing[-1].parent)
+    except (OSError, ValueError):  # no folder, no permission, a NUL in the name
+        return ""
+    near = difflib.get_close_matches(missing[-1].name, names[:_LISTED], 1)
+    if not near:
+        return ""
+    meant = missing[-1].with_name(near[0]) / there.relative_to(missing[-1])
+    return f". Did you mean {shown(meant)}?" if meant.exists() else ""
+
+
+_LISTED = 10_000  # names that are looked at; a folder of a corpus may hold a million

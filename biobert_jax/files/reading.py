@@ -16,7 +16,7 @@ from typing import IO, Any, BinaryIO, cast
 
 from biobert_jax.errors import DataError, at
 from biobert_jax.file_kinds import HEAD_BYTES, JSON, TEXT, TEXT_KINDS, expect_kind
-from biobert_jax.files.paths import AnyPath, in_bucket, shown, to_path
+from biobert_jax.files.paths import AnyPath, in_bucket, shown, similar, to_path
 from biobert_jax.strict_json import parse_json
 
 # PubMed XML shrinks about tenfold and the most repetitive text some fiftyfold; deflate's best,
@@ -80,6 +80,7 @@ def open_bounded(path: AnyPath, buffer_size: int = 2**17) -> io.BufferedReader:
         reason = getattr(error, "strerror", None) or error
         raise DataError(
             f"{shown(path)}: cannot be read ({reason}); expected a readable file. Check the path"
+            f"{similar(path)}"
         ) from error
     if not is_gzip:
         # No limit: what a plain file holds has been paid for with as much disk.

@@ -10,6 +10,7 @@ import numpy as np
 from flax import traverse_util
 
 from biobert_jax.errors import CheckpointError
+from biobert_jax.files import similar
 from biobert_jax.interop import hub, huggingface, tensorflow
 from biobert_jax.interop.checkpoint import Checkpoint, listed
 from biobert_jax.interop.layout import Params
@@ -101,8 +102,8 @@ def _unresolved(init: str, path: Path) -> str:
         here = f"a folder with {listed(sorted(os.listdir(path))) or 'nothing in it'}"
     else:
         here = "another file" if path.exists() else "no file or folder"
-    hint = ""
-    if not path.exists() and init.count("/") == 1:
+    hint = similar(path).removeprefix(".")
+    if not hint and not path.exists() and init.count("/") == 1:
         hint = f" For a model of the Hugging Face hub write {hub.SCHEME}{init}."
     return f"{init}: names no checkpoint ({here}). Tried: {_EXPECTED}.{hint}"
 

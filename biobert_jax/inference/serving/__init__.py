@@ -1,0 +1,1 @@
+"""The HTTP service: `biobert serve` (the extra `serve`)."""
