@@ -58,7 +58,7 @@ def defaults() -> ml_collections.ConfigDict:
     config.mesh.data = -1
     config.mesh.fsdp = 1
     config.mesh.tensor = 1
-    # Of a TPU; `data` alone spans them. 0: as many as the devices are of.
+    # `data` alone spans them. 0: as many as a TPU's devices are of, and one elsewhere.
     config.mesh.slices = 0
     config.mesh.rules = SHARDING_RULES
 

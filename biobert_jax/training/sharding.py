@@ -30,7 +30,7 @@ def make_mesh(sizes: Mapping[str, int] | None = None, devices: Sequence[Any] | N
 
     Args:
       sizes: of the axes, those of all slices together; at most one is -1 and takes what the others
-        leave. `slices`: how many there are; 0: as the devices say. None: all in `data`.
+        leave. `slices`: how many there are; 0: as a TPU's devices say. None: all in `data`.
       devices: which.
 
     Raises:
@@ -57,6 +57,8 @@ def make_mesh(sizes: Mapping[str, int] | None = None, devices: Sequence[Any] | N
             "heads are spread over devices of one process only: take a divisor of that"
         )
     kinds = (AxisType.Auto,) * len(AXES)
+    if slices == 1 and slices_of(devices) > 1:  # hosts of GPUs, which make_mesh takes for slices
+        return Mesh(np.array(devices, object).reshape(shape), AXES, axis_types=kinds)
     if slices == 1:
         return jax.make_mesh(shape, AXES, kinds, devices=devices)
     if shape[0] % slices:
@@ -83,7 +85,10 @@ def _slices(asked: int, devices: Sequence[Any]) -> tuple[int, bool]:
       TrainingError: the devices are of another number of slices.
     """
     there = slices_of(devices)
-    if asked in (0, there):
+    # GPUs say of which host they are, and between hosts any axis may go.
+    if asked == 0:
+        return (there if devices[0].platform == "tpu" else 1), False
+    if asked == there:
         return there, False
     # Devices that know nothing of slices: hosts of GPUs, and CPUs that play them.
     processes = len({device.process_index for device in devices})

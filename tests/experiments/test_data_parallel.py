@@ -14,9 +14,8 @@ TOLERANCE = 1e-5
 
 
 def mesh_flags(mesh) -> dict[str, int]:
-    return {
-        f"mesh.{axis}": size for axis, size in zip(("data", "fsdp", "tensor"), mesh, strict=True)
-    }
+    axes = ("data", "fsdp", "tensor", "slices")
+    return {f"mesh.{axis}": size for axis, size in zip(axes, mesh, strict=False)}
 
 
 def on_eight_devices(start, workdir, changes) -> None:
@@ -62,7 +61,7 @@ def assert_same_training(workdir, reference) -> None:
         (on_eight_devices, (1, -1, 1)),
         (on_eight_devices, (2, 2, 2)),
         (on_two_processes_of_four, (-1, 1, 1)),
-        (on_two_processes_of_four, (2, 2, 2)),
+        (on_two_processes_of_four, (2, 2, 2, 2)),  # each process stands for a slice
     ],
 )
 def test_the_same_losses_and_evaluation(start, uninterrupted, tmp_path, train_on, mesh):

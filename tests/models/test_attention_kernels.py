@@ -1,6 +1,7 @@
 """Every attention implementation against the plain one, on packed rows with padding."""
 
 import functools
+import importlib.util
 import os
 import subprocess
 import sys
@@ -167,6 +168,38 @@ def test_the_tpu_kernel_compiled(rate):
     rng = jax.random.key(7) if rate else None
     kernel = functools.partial(attend, implementation="pallas_tpu")
     compare(kernel, 1e-4, dropout_rate=rate, dropout_rng=rng)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("libtpu") is None, reason="needs libtpu")
+@pytest.mark.skipif("BIOBERT_FULL" not in os.environ, reason="libtpu; BIOBERT_FULL=1 runs it")
+@pytest.mark.parametrize("chip", ["v5e:2x2", "v5p:2x2x1", "v6e:2x2"])
+@pytest.mark.parametrize("rate", [0.0, 0.1])
+def test_the_tpu_kernel_compiles_without_a_tpu(chip, rate):
+    """In a process of its own: libtpu is set up for one kind of TPU."""
+    command = [sys.executable, "-c", AHEAD_OF_TIME, chip, str(rate)]
+    done = subprocess.run(
+        command, env=os.environ | {"JAX_PLATFORMS": "cpu"}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= 2, "the kernel's forward and backward pass are in the program"
+
+
+AHEAD_OF_TIME = """
+import sys, jax, jax.numpy as jnp
+from biobert_jax.analysis.compile_only import find_topology
+from biobert_jax.models.attention import attend
+device = find_topology(sys.argv[1]).devices[0]
+place = jax.sharding.SingleDeviceSharding(device)
+shape = lambda *size, dtype=jnp.bfloat16: jax.ShapeDtypeStruct(size, dtype, sharding=place)
+rate = float(sys.argv[2])
+def total(q, k, v, segments):
+    rng = jax.random.key(0) if rate else None
+    out = attend(q, k, v, segments, dropout_rate=rate, dropout_rng=rng, implementation="pallas_tpu")
+    return jnp.sum(out.astype(jnp.float32))
+arrays = [shape(8, 512, 12, 64)] * 3 + [shape(8, 512, dtype=jnp.int32)]
+text = jax.jit(jax.grad(total, argnums=(0, 1, 2))).lower(*arrays).compile().as_text()
+print(text.count('custom_call_target="tpu_custom_call"'))
+"""
 
 
 @pytest.mark.skipif(jax.default_backend() != "gpu", reason="needs an NVIDIA GPU")

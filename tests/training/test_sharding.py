@@ -115,20 +115,23 @@ class Device:
     id: int
     process_index: int
     slice_index: int | None = None
-    platform: str = "cpu"
-    device_kind: str = "cpu"
+    platform: str = "tpu"
+    device_kind: str = "TPU v5 lite"
+    coords: tuple[int, ...] = (0, 0, 0)
+    core_on_chip: int = 0
 
 
-def devices_of(slices, each, known=True):
+def devices_of(slices, each, known=True, platform="cpu"):
     return [
-        Device(number, number // each, number // each if known else None)
+        Device(number, number // each, number // each if known else None, platform, platform)
         for number in range(slices * each)
     ]
 
 
 def test_data_alone_spans_slices():
     # In whatever order the devices come.
-    mesh = make_mesh({"data": -1, "fsdp": 2, "tensor": 1}, devices_of(2, 4)[::-1])
+    devices = devices_of(2, 4)[::-1]
+    mesh = make_mesh({"data": -1, "fsdp": 2, "tensor": 1, "slices": 2}, devices)
     assert dict(mesh.shape) == {"data": 4, "fsdp": 2, "tensor": 1}
     of = [[device.slice_index for device in row.flat] for row in mesh.devices]
     assert of == [[0, 0], [0, 0], [1, 1], [1, 1]]
@@ -142,14 +145,30 @@ def test_processes_stand_for_slices_where_devices_do_not_say():
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"fsdp": 8, "data": 1}, r"config\.mesh\.data is 1, and there are 2 slices"),
+        ({"fsdp": 8, "data": 1, "slices": 2}, r"config\.mesh\.data is 1, and there are 2 slices"),
         ({"slices": 4}, r"config\.mesh\.slices is 4, and the 8 devices of 2 processes are in 2"),
-        ({"slices": 1}, r"config\.mesh\.slices is 1"),
+        ({"slices": 3}, r"config\.mesh\.slices is 3"),
     ],
 )
 def test_slices_that_cannot_be(sizes, message):
     with pytest.raises(TrainingError, match=message):
         make_mesh(sizes, devices_of(2, 4))
+
+
+def test_a_tpu_says_how_many_slices_there_are(monkeypatch):
+    monkeypatch.setattr(
+        "jax.experimental.mesh_utils.create_hybrid_device_mesh",
+        lambda within, slices, devices, process_is_granule: np.array([within, slices]),
+    )
+    monkeypatch.setattr(
+        "biobert_jax.training.sharding.Mesh", lambda array, *_, **__: array.tolist()
+    )
+    assert make_mesh({"fsdp": 4}, devices_of(2, 4, platform="tpu")) == [[1, 4, 1], [2, 1, 1]]
+
+
+def test_gpus_of_several_hosts_are_one_slice_unless_asked():
+    mesh = make_mesh({"data": 1, "fsdp": 8}, devices_of(2, 4, platform="gpu"))
+    assert dict(mesh.shape) == {"data": 1, "fsdp": 8, "tensor": 1}
 
 
 def test_heads_divide_by_tensor():
