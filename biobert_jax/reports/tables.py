@@ -239,7 +239,7 @@ def _scores_table(title: str, names: Mapping[str, str], results: Mapping[str, An
     if "trials" in results:
         rows = list(rows_of_trials(results))
     shown = [name for name in names if any(name in scores for _, _, scores, _ in rows)]
-    table = Table("split", title=title)
+    table = Table("split", title=title + _trained_on(results))
     for name in shown:
         table.add_column(names[name], justify="right")
     for about, split, scores, style in rows:
