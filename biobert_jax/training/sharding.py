@@ -193,7 +193,7 @@ def check_divides(mesh: Mesh, architecture: Any) -> None:
 def log_bytes(params: Any, opt_state: Any, mesh: Mesh) -> None:
     """Bytes per device, and what of the parameters every device holds though it could be spread."""
     shape = " x ".join(f"{axis} {mesh.shape[axis]}" for axis in AXES)
-    if isinstance(mesh, Mesh) and (slices := slices_of(mesh.devices.flatten())) > 1:
+    if isinstance(mesh, Mesh) and (slices := slices_of(list(mesh.devices.flat))) > 1:
         shape += f" ({slices} slices)"
     logger.info(
         "mesh %s: parameters %.1f MB and optimiser %.1f MB on each device",
