@@ -126,7 +126,7 @@ def present(
     }
 
 
-def leaf_shapes(config: EncoderConfig, num_labels: int = 0) -> dict[Path, Shape]:
+def leaf_shapes(config: Any, num_labels: int = 0) -> dict[Path, Shape]:
     """The shape of every leaf of every group, by its path.
 
     L layers are stacked on the leading axis; D is hidden_size, H heads of D/H, I intermediate_size:
