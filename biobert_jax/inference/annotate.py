@@ -101,7 +101,9 @@ def make_annotator(
     )
 
 
-def annotate(annotator: Annotator, texts: Sequence[str], model: str = "") -> list[list[Entity]]:
+def annotate(
+    annotator: Annotator, texts: Sequence[str], model: str = "", warn: bool = True
+) -> list[list[Entity]]:
     """Finds the entities of texts.
 
     Texts are split into sentences and these into words as the training sentences were (where that
@@ -113,11 +115,12 @@ def annotate(annotator: Annotator, texts: Sequence[str], model: str = "") -> lis
       annotator: what `make_annotator` returned.
       texts: each of any length.
       model: what the entities' `model` says.
+      warn: whether to look for capitals that an uncased model does not see.
 
     Returns:
       For each text its entities in order; none overlap, none crosses the end of a sentence.
     """
-    warn_of_capitals(texts, annotator.tokenizer.lowercase)
+    warn_of_capitals(texts, warn and annotator.tokenizer.lowercase)
     sentences = [(t, *where) for t, text in enumerate(texts) for where in split_sentences(text)]
     written = [texts[t][a:b] for t, a, b in sentences]
     encodings = [

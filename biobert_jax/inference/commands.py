@@ -10,9 +10,10 @@ import sys
 from collections.abc import Iterator
 from typing import TypeVar
 
+from biobert_jax.arguments import whole_number
 from biobert_jax.errors import UserError
 from biobert_jax.file_kinds import JSON, TEXT
-from biobert_jax.files import atomic_writing
+from biobert_jax.files import atomic_writing, to_path
 from biobert_jax.inference.output import (
     check_output,
     new_folder,
@@ -27,6 +28,7 @@ from biobert_jax.inference.texts import STANDARD_INPUT
 
 T = TypeVar("T")
 
+INPUT_FORMATS = ("text", "jsonl", "pubmed", "pmc", "pubtator", "bioc", "bioc-json", "brat")
 FORMATS = ("terminal", "jsonl", "conll", "brat", "pubtator", "bioc", "bioc-json", "html")
 MODEL_HELP = (
     "a workdir, a Hugging Face folder, hf://owner/name, or the prefix of a TensorFlow checkpoint"
@@ -34,19 +36,49 @@ MODEL_HELP = (
 
 
 def declare_annotate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", required=True, help=f"a token classifier: {MODEL_HELP}")
+    parser.add_argument(
+        "--model",
+        action="append",
+        required=True,
+        metavar="[NAME=]PATH",
+        help=f"a token classifier: {MODEL_HELP}. Give several with names, as disease=runs/ncbi",
+    )
+    parser.add_argument(
+        "--type",
+        default="",
+        help="what a model of bare B and I labels finds, such as Disease (default: its NAME)",
+    )
+    parser.add_argument(
+        "--overlaps",
+        choices=("longest", "keep"),
+        default="longest",
+        help="of several models' entities that overlap, the longest, then the most probable, then "
+        "the first model's stays (the default); or all are kept",
+    )
+    parser.add_argument(
+        "--relations",
+        metavar="[NAME=]PATH",
+        help="a run of experiments.relation, for the pairs of entities that are found",
+    )
     parser.add_argument(
         "--input",
         default="-",
         metavar="FILE",
-        help="one text per line, or JSON lines: objects with `text`, perhaps `id` and `title` "
-        "(title, blank line and text are one text then); - (the default): standard input",
+        help="one text per line; JSON lines: objects with `text`, perhaps `id` and `title` (title, "
+        "blank line and text are one text then); XML of PubMed or PMC; PubTator; BioC; a folder of "
+        "brat; - (the default): standard input",
+    )
+    parser.add_argument(
+        "--input-format",
+        choices=INPUT_FORMATS,
+        help="refuses what looks like another form; default: what it looks like",
     )
     parser.add_argument("--format", choices=FORMATS, help="default: terminal, or jsonl to a file")
     parser.add_argument(
         "--output",
         metavar="FILE",
-        help="default: standard output. For brat NAME.ann, of one text, or a new folder",
+        help="default: standard output. For brat NAME.ann, of one text, or a new folder. With "
+        "--shards a folder",
     )
     parser.add_argument(
         "--whole",
@@ -54,33 +86,60 @@ def declare_annotate(parser: argparse.ArgumentParser) -> None:
         help="FILE is one text, line breaks and all (brat always takes it so)",
     )
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument(
+        "--shards",
+        type=whole_number(1),
+        metavar="N",
+        help="write N files into the folder --output; the same command goes on after a stop",
+    )
+    parser.add_argument(
+        "--workers",
+        type=whole_number(1),
+        default=1,
+        metavar="N",
+        help="with --shards: processes, each with the models (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="with --shards: where they run; ray: on the cluster of RAY_ADDRESS",
+    )
 
 
 def annotate(args: argparse.Namespace) -> None:
     from biobert_jax.inference.formats.brat import write_brat_folder
     from biobert_jax.inference.formats.registry import FORMATS
     from biobert_jax.inference.formats.terminal import terminal_text
-    from biobert_jax.inference.model import TEXTS_AT_ONCE, chunks, load
-    from biobert_jax.inference.texts import name_of, read_texts
+    from biobert_jax.inference.inputs import read_documents
+    from biobert_jax.inference.several import load_annotators, split_name
+    from biobert_jax.inference.texts import name_of
 
+    if args.shards:
+        _annotate_sharded(args)
+        return
+    if args.workers > 1 or args.engine != "local":
+        raise UserError("--workers and --engine are for --shards; expected that, too")
     kind = args.format or _format(args, "terminal")
     to_folder = kind == "brat" and args.output is not None and not args.output.endswith(".ann")
-    check_output(args.output, [args.input], args.model, to_folder)
-    texts = read_texts(args.input, args.whole or kind == "brat")
+    for model in (*args.model, *([args.relations] if args.relations else [])):
+        check_output(args.output, [args.input], split_name(model)[1], to_folder)
+    texts = read_documents(args.input, args.input_format, args.whole or _is_one_text(args, kind))
     if kind == "brat" and not to_folder:
         text = only_one(texts, name_of(args.input))
         texts = iter(text)
         beside = text_beside(args.output, text)
     else:
         texts, beside = _begun(texts, args.input), None
-    model = load(args.model, dtype=args.dtype)
-    types = model.annotator.types
-    found = (
-        document
-        for some in chunks(texts, TEXTS_AT_ONCE)
-        for document in model.annotate([text.text for text in some], [text.id for text in some])
+    annotators = load_annotators(
+        args.model,
+        entity_type=args.type,
+        relations=args.relations,
+        overlaps=args.overlaps,
+        dtype=args.dtype,
     )
-    documents = with_progress(found, "documents", name_of(args.input))
+    found = annotators.documents(texts)
+    documents, types = with_progress(found, "documents", name_of(args.input)), annotators.types
     if kind == "terminal":
         print_coloured((terminal_text(d.text, d.entities, types) for d in documents), args.output)
     elif to_folder:
@@ -91,6 +150,32 @@ def annotate(args: argparse.Namespace) -> None:
             file.writelines(FORMATS[kind](documents))
         if beside is not None:
             write_exactly(beside, text[0].text)
+
+
+def _is_one_text(args: argparse.Namespace, kind: str) -> bool:
+    """Whether a plain file is one text because brat wants it so."""
+    from biobert_jax.inference.inputs import kind_of_input
+
+    if kind != "brat":
+        return False
+    if args.input == STANDARD_INPUT:
+        return True
+    return not to_path(args.input).is_dir() and kind_of_input(args.input) in ("text", "jsonl")
+
+
+def _annotate_sharded(args: argparse.Namespace) -> None:
+    from biobert_jax.inference.part_plan import Request, Source
+    from biobert_jax.inference.sharded import SUFFIXES, annotate_sharded
+
+    form = args.format or "jsonl"
+    if form not in SUFFIXES or args.output is None:
+        raise UserError(
+            f"--shards with --format {form} and --output {args.output}; expected --output DIR and "
+            f"one of {', '.join(SUFFIXES)}"
+        )
+    request = Request(tuple(args.model), args.type, args.relations, args.overlaps, args.dtype)
+    source = Source(args.input, args.input_format, args.whole)
+    annotate_sharded(source, args.output, args.shards, request, form, args.workers, args.engine)
 
 
 def declare_answer(parser: argparse.ArgumentParser) -> None:

@@ -76,11 +76,11 @@ _VERBS = {
     "similarity": "score pairs of texts",
 }
 _USED_BY = {
-    "annotate": "a classifier of tokens (experiments.ner)",
-    "relations": "a classifier of marked sentences (experiments.relation)",
-    "answer": "a span head or a yes/no classifier (experiments.qa)",
-    "classify": "a classifier of texts (experiments.classification)",
-    "similarity": "a score of pairs (experiments.similarity)",
+    "annotate": "token classifier (experiments.ner)",
+    "relations": "classifier of sentences (experiments.relation)",
+    "answer": "span head or yes/no classifier (experiments.qa)",
+    "classify": "classifier of texts (experiments.classification)",
+    "similarity": "score of pairs (experiments.similarity)",
 }
 
 
@@ -149,6 +149,7 @@ class Model:
         self._dtype = dtype
         self._lock = threading.Lock()
         self._made: dict[str, Any] = {}
+        self._warned = False
         if entity_type and "annotate" in self.methods:
             named = [label for label in checkpoint.labels or () if label[1:]]
             if named:
@@ -156,6 +157,11 @@ class Model:
                     f"{self.source}: names its types itself ({', '.join(named[:6])}); a type of "
                     "your own (--type) is for models of bare B and I labels. Leave it out"
                 )
+
+    @property
+    def labels(self) -> list[str]:
+        """The names of its outputs; none where it has no classifier."""
+        return list(self.checkpoint.labels or ())
 
     def __repr__(self) -> str:
         return f"<Model {self.source}: {', '.join(self.methods)}>"
@@ -217,7 +223,8 @@ class Model:
         annotator = self.annotator
         found = []
         for some in chunks(zip(ids, texts, strict=True), TEXTS_AT_ONCE):
-            entities = annotate(annotator, [text for _, text in some], self.name)
+            warn, self._warned = not self._warned, True  # once, not every few texts
+            entities = annotate(annotator, [text for _, text in some], self.name, warn)
             for (id_, text), of_text in zip(some, entities, strict=True):
                 found.append(Document(id_, text, tuple(of_text)))
         return Documents(found)
@@ -371,9 +378,10 @@ class Model:
 
     def _head(self, method: str, make: Callable[[Checkpoint, str], T]) -> T:
         if method not in self.methods:
+            labels = f" with the labels {', '.join(self.labels[:8])}" if self.labels else ""
             raise UserError(
-                f"{self.source}: cannot {_VERBS[method]}: it is no model with {_USED_BY[method]}. "
-                f"It has {', '.join(self.checkpoint.params)}; it can do: {', '.join(self.methods)}"
+                f"{self.source}: cannot {_VERBS[method]}: has no {_USED_BY[method]}. It has "
+                f"{', '.join(self.checkpoint.params)}{labels}; it can do: {', '.join(self.methods)}"
             )
         with self._lock:
             if method not in self._made:

@@ -1,9 +1,10 @@
 """How far a command has come, on standard error."""
 
+import datetime
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 logger = logging.getLogger(__name__)
@@ -15,7 +16,13 @@ BRIEF = 5.0  # seconds; what takes less needs no summary on a screen
 T = TypeVar("T")
 
 
-def with_progress(items: Iterable[T], noun: str, source: str) -> Iterator[T]:
+def with_progress(
+    items: Iterable[T],
+    noun: str,
+    source: str,
+    size: Callable[[T], int] = lambda item: 1,
+    total: int | None = None,
+) -> Iterator[T]:
     """Passes items on and says how many there were, and how many per second.
 
     On a terminal one line is rewritten, unless the items themselves go to it; elsewhere a line is
@@ -25,6 +32,8 @@ def with_progress(items: Iterable[T], noun: str, source: str) -> Iterator[T]:
       items: results, as they are ready.
       noun: what they are, in the plural.
       source: where they come from, for the warning.
+      size: how many an item stands for.
+      total: how many there will be, where that is known: then the time left is said, too.
     """
     stream = sys.stderr
     live = stream.isatty() and not sys.stdout.isatty()
@@ -33,16 +42,16 @@ def with_progress(items: Iterable[T], noun: str, source: str) -> Iterator[T]:
     try:
         for item in items:
             yield item
-            count += 1
+            count += size(item)
             now = time.monotonic()
             if now - last < (ON_A_TERMINAL if live else IN_A_LOG):
                 continue
             last = now
             if live:
-                stream.write(f"\r\x1b[K{_line(count, noun, now - began)}")
+                stream.write(f"\r\x1b[K{_line(count, noun, now - began, total)}")
                 stream.flush()
             else:
-                logger.info("%s", _line(count, noun, now - began))
+                logger.info("%s", _line(count, noun, now - began, total))
     finally:
         if live:
             stream.write("\r\x1b[K")
@@ -54,5 +63,10 @@ def with_progress(items: Iterable[T], noun: str, source: str) -> Iterator[T]:
         logger.info("%s", _line(count, noun, elapsed))
 
 
-def _line(count: int, noun: str, seconds: float) -> str:
-    return f"{count:,} {noun}, {count / max(seconds, 1e-3):,.1f} per second"
+def _line(count: int, noun: str, seconds: float, total: int | None = None) -> str:
+    rate = count / max(seconds, 1e-3)
+    line = f"{count:,} {noun}, {rate:,.1f} per second"
+    if not total or not rate:
+        return line
+    left = datetime.timedelta(seconds=round((total - count) / rate))
+    return f"{line}, {100 * count / total:.0f}% of {total:,}, {left} left"

@@ -147,7 +147,7 @@ def test_failures_are_one_message(run, relation_run, tmp_path, capsys):
     assert f"{path}:1 (id '1'): contexts[0] is empty" in fails(capsys, *ask)
     assert "expected --output" in fails(capsys, *ask[:-2], "--format", "bioasq")
     path.write_text('{"question": "Why?", "contexts": ["So."]}\n', "utf-8")
-    assert "cannot answer questions: it is no model with a span head" in fails(
+    assert "cannot answer questions: has no span head" in fails(
         capsys, "answer", "--model", relation_run, *ask[3:]
     )
     path.write_text('{"text": "Gold", "entities": []}\n', "utf-8")

@@ -96,7 +96,9 @@ def places(entity):
 
 
 def test_a_model_says_what_it_cannot_do(tagger, relater, span_checkpoint, yesno_checkpoint):
-    with pytest.raises(UserError, match=r"a test: cannot answer.*do: annotate, embed"):
+    with pytest.raises(
+        UserError, match=r"a test: cannot answer questions: has no span head.*do: annotate, embed"
+    ):
         tagger.answer("Why?", "So.")
     with pytest.raises(UserError, match="cannot annotate"):
         relater.annotate("Gold.")

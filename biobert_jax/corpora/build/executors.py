@@ -7,7 +7,7 @@ and what the function writes must be complete or absent, because a task may be r
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
@@ -35,8 +35,16 @@ def run_local(
     context = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(workers, context, initializer=_ignore_interrupts)
     try:
-        for future in as_completed([executor.submit(function, task) for task in tasks]):
-            yield future.result()
+        # A few wait, so that tasks that carry their data need no memory for all of it.
+        waiting, running = iter(tasks), set()
+        while True:
+            while len(running) < 2 * workers and (task := next(waiting, None)) is not None:
+                running.add(executor.submit(function, task))
+            if not running:
+                return
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
     except KeyboardInterrupt:
         # What they write is complete or absent; waiting for them would take as long as a task does.
         for process in multiprocessing.active_children():

@@ -40,7 +40,11 @@ def write_brat(documents: Iterable[Document]) -> Iterator[str]:
             where = ";".join(f"{start} {end}" for start, end in fragments)
             text = " ".join(document.text[start:end] for start, end in fragments)
             yield f"T{number}\t{_type(entity.type)} {where}\t{BREAKS.sub(' ', text)}\n"
-            yield f"#{number}\tAnnotatorNotes T{number}\tscore {entity.probability:.4f}\n"
+            by = f" model {cell(entity.model)}" if entity.model else ""
+            yield f"#{number}\tAnnotatorNotes T{number}\tscore {entity.probability:.4f}{by}\n"
+        for number, pair in enumerate(document.relations, start=1):
+            arguments = f"Arg1:T{pair.first + 1} Arg2:T{pair.second + 1}"
+            yield f"R{number}\t{_type(pair.label)} {arguments}\n"
 
 
 def write_brat_folder(documents: Iterable[Document], types: Sequence[str], folder: Path) -> None:

@@ -5,10 +5,13 @@ import functools
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
-from biobert_jax.errors import UserError
+from biobert_jax.errors import DataError, UserError
 
 if TYPE_CHECKING:
     import pandas  # pyright: ignore[reportMissingImports]
+
+GIVEN = 1.0
+"""The probability of an entity that a file gives without one."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -106,6 +109,22 @@ class Documents(Sequence[Document]):
         from biobert_jax.inference.formats.html import fragment
 
         return fragment(self)
+
+
+def checked_entity(entity: Entity, text: str, where: str) -> Entity:
+    """An entity that a file gives, after a look at its text.
+
+    Raises:
+      DataError: its offsets are not of this text, or lead to other characters.
+    """
+    found = text[entity.start : entity.end]
+    if not 0 <= entity.start < entity.end <= len(text) or found != entity.text:
+        raise DataError(
+            f"{where}: an entity {entity.text[:60]!r} at {entity.start}:{entity.end}, where the "
+            f"text has {found[:60]!r}; expected offsets in characters (code points) from the "
+            "beginning of the document. Correct the file, or write it again"
+        )
+    return entity
 
 
 @functools.cache
