@@ -90,7 +90,7 @@ def declare_annotate(parser: argparse.ArgumentParser) -> None:
         "--shards",
         type=whole_number(1),
         metavar="N",
-        help="write N files into the folder --output; the same command goes on after a stop",
+        help="write N files into the folder --output; the same command resumes after a stop",
     )
     parser.add_argument(
         "--workers",

@@ -1,7 +1,7 @@
 """The plan of a sharded annotation: which documents make up which part, and what it is made of.
 
 It is made by one reading of the whole input, which finds what is damaged and ids that are there
-twice before hours of work. A command that goes on compares its own with the plan that is there.
+twice before hours of work. A command that resumes compares its own with the plan that is there.
 """
 
 import array

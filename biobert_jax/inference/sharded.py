@@ -4,7 +4,7 @@ The input is read twice. The first reading counts documents, finds what is damag
 there twice before hours of work, and writes plan.json: which documents make up which part. A part
 is annotated by one process and written whole or not at all, `parts/00000012.jsonl`. When all parts
 of a shard are there they become the shard, whole or not at all, and only then go. So a document is
-in one part, a part in one shard, and the same command goes on where the last one was stopped.
+in one part, a part in one shard, and the same command resumes where the last one was stopped.
 
     OUTPUT/plan.json                            what is annotated with what; totals
     OUTPUT/annotations-00003-of-00016.jsonl     a shard: documents in the order of the input
@@ -64,7 +64,7 @@ def annotate_sharded(
     workers: int = 1,
     engine: str = "local",
 ) -> None:
-    """Annotates into a folder, or goes on with what was begun there.
+    """Annotates into a folder, or resumes what was begun there.
 
     Args:
       source: what to read; a file or a folder, since it is read twice.
