@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from biobert_jax.corpora.readers.documents import Document as Article
+from biobert_jax.corpora.readers.documents import Rejected
 from biobert_jax.corpora.readers.jats import read_jats
 from biobert_jax.corpora.readers.pubmed import read_pubmed
 from biobert_jax.errors import DataError
@@ -119,10 +120,15 @@ def _placed(path: str, kind: str) -> Iterator[tuple[str, Document]]:
                 "expected --input FILE"
             )
         reader: Any = read_pubmed if kind == PUBMED else read_jats
-        return ((article.source, _of_article(article)) for article in reader(path))
+        articles = reader(path, on_error=_refuse_record)
+        return ((article.source, _of_article(article)) for article in articles)
     if kind == JSONL:
         return ((record.place, _of_record(record)) for record in read_records(path))
     return _streamed(path, kind)
+
+
+def _refuse_record(rejected: Rejected) -> None:
+    raise DataError(f"{rejected}. Correct the record, or take it out")
 
 
 def _streamed(path: str, kind: str) -> Iterator[tuple[str, Document]]:

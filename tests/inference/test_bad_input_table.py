@@ -46,7 +46,7 @@ ANNOTATE = {
     "UTF-16": ("Gold is a metal.".encode("utf-16"), ["in.txt", "UTF-16"]),
     "UTF-16 without a mark": ("Gold is a metal.".encode("utf-16-le"), ["in.txt", "binary"]),
     "other XML": (b"<?xml version='1.0'?><TEI><p>Gold</p></TEI>", ["in.txt", "looks like XML"]),
-    "cut PubMed XML": (XML[:-30], ["in.txt", "PubmedArticle"]),
+    "cut PubMed XML": (XML[:-30], ["in.txt", "malformed XML"]),
     "cut BioC": (b"<collection><document><id>1</id>", ["in.txt", "malformed XML"]),
     "cut JATS": (b"\xef\xbb\xbf<!DOCTYPE article>\n<article>", ["in.txt", "malformed"]),
     "HTML": (b"<!doctype html><html><body>Gold</body></html>", ["in.txt", "looks like HTML"]),
