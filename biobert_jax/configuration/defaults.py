@@ -123,6 +123,7 @@ def defaults() -> ml_collections.ConfigDict:
     config.trials.at_once = 0  # that a device computes side by side; 0: all, on a CPU one
 
     config.log_every = 10
+    config.upload_every = 60.0  # seconds; of the metrics of a workdir in a bucket
     return config
 
 

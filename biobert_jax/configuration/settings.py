@@ -61,6 +61,7 @@ SETTINGS = {
     "profile.start": whole(1, note="the first step to trace"),
     "profile.steps": whole(note="steps to trace; 0: none"),
     "log_every": whole(1, note="steps"),
+    "upload_every": number(0, note="seconds; 0: at checkpoints only"),
     "model.hidden_size": whole(1),
     "model.num_hidden_layers": whole(1, 1024),
     "model.num_attention_heads": whole(1),

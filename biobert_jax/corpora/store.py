@@ -31,7 +31,17 @@ from biobert_jax.corpora.shards import (
     write_shard,
 )
 from biobert_jax.errors import DataError, at
-from biobert_jax.files import atomic_writing, read_json, sha256_of, write_json
+from biobert_jax.files import (
+    atomic_writing,
+    files_below,
+    in_bucket,
+    local,
+    read_json,
+    sha256_of,
+    staging,
+    to_path,
+    write_json,
+)
 from biobert_jax.text.wordpiece import load_vocabulary
 from biobert_jax.text.wordpiece_trainer import write_vocabulary
 
@@ -64,7 +74,7 @@ def write_manifest(
     Returns:
       The manifest.
     """
-    folder = Path(folder)
+    folder = to_path(folder)
     write_vocabulary(folder / VOCABULARY, vocabulary)
     words = np.concatenate([np.zeros(0, np.uint32), *(s.words_per_document for s in summaries)])
     with atomic_writing(folder / WORDS) as temporary, open(temporary, "wb") as file:
@@ -100,7 +110,7 @@ def write_corpus(
     lowercase: bool,
 ) -> "ShardedCorpus":
     """Writes documents that are tokenised already as a corpus, one iterable per shard."""
-    folder = Path(folder)
+    folder = to_path(folder)
     summaries = [
         write_shard(folder / shard_name(index, len(shards)), documents, vocabulary)
         for index, documents in enumerate(shards)
@@ -126,13 +136,21 @@ class ShardedCorpus:
     """
 
     def __init__(self, path: str | os.PathLike[str]):
-        self.path = Path(path)
+        self.path = to_path(path)
         self.manifest = _read_manifest(self.path)
         self.lowercase: bool = self.manifest["vocabulary"]["lowercase"]
         self._dtype = id_type(self.manifest["vocabulary"]["size"])
+        self._ends = list(accumulate(shard["documents"] for shard in self.manifest["shards"]))
+        # In a bucket: the shards that are not known to be on this machine, by number.
+        self._elsewhere = set(range(len(self._ends))) if in_bucket(self.path) else set()
+        # One listing there, since a question per file would take minutes.
+        listed = files_below(self.path) if in_bucket(self.path) else None
         for shard in self.manifest["shards"]:
             file = self.path / shard["file"]
-            found = file.stat().st_size if file.exists() else "no such file"
+            if listed is not None:
+                found = listed[file].st_size if file in listed else "no such file"
+            else:
+                found = file.stat().st_size if file.exists() else "no such file"
             if found != shard["bytes"]:
                 raise DataError(
                     f"{at(file)}: {found}, expected {shard['bytes']:,} bytes as the manifest says; "
@@ -149,11 +167,12 @@ class ShardedCorpus:
         """Reads one document; IndexError unless 0 <= index < len(self)."""
         if not 0 <= index < len(self):
             raise IndexError(f"document {index} of {len(self)}")
+        if self._elsewhere:
+            self.make_local([index])
         try:
             return decode_record(self._records[index], self._dtype)
         except (RuntimeError, ValueError) as error:  # ArrayRecord's checksums; UnicodeDecodeError
-            ends = list(accumulate(shard["documents"] for shard in self.manifest["shards"]))
-            file = self.manifest["shards"][bisect.bisect_right(ends, index)]["file"]
+            file = self.manifest["shards"][bisect.bisect_right(self._ends, index)]["file"]
             raise DataError(
                 f"{at(self.path / file)}: document {index} cannot be read ({str(error)[:100]}); "
                 "the shard is damaged: copy the folder again or rebuild it"
@@ -167,7 +186,7 @@ class ShardedCorpus:
         """uint32 [documents]: each one's number of words, mapped from a file beside the shards."""
         path = self.path / WORDS
         try:
-            words = np.load(path, mmap_mode="r")
+            words = np.load(local(path), mmap_mode="r")
             found = f"{words.dtype} {list(words.shape)}"
         except (OSError, ValueError, EOFError) as error:
             words, found = None, f"cannot be read ({error})"
@@ -177,6 +196,25 @@ class ShardedCorpus:
                 "the folder again or rebuild it"
             )
         return words
+
+    def make_local(self, documents: Sequence[int] | np.ndarray) -> None:
+        """Copies the shards of these documents to this machine, if the corpus is in a bucket.
+
+        Otherwise each is copied when its first document is read.
+
+        Raises:
+          DataError: the disk has too little room, or a shard is not what the manifest says.
+        """
+        if not self._elsewhere:
+            return
+        numbers = np.unique(np.searchsorted(self._ends, documents, side="right")).tolist()
+        wanted = [number for number in numbers if number in self._elsewhere]
+        shards = [self.manifest["shards"][number] for number in wanted]
+        staging.stage(
+            [staging.Wanted(self.path / s["file"], s["bytes"], s["sha256"]) for s in shards],
+            f"{self.path}: {len(shards)} of {len(self._ends)} shards",
+        )
+        self._elsewhere.difference_update(wanted)
 
     @cached_property
     def vocabulary(self) -> list[str]:
@@ -210,7 +248,8 @@ class ShardedCorpus:
     @cached_property
     def _records(self) -> ArrayRecordDataSource:
         # With the range given, a shard is not opened before its first record is read.
-        paths = [f"{self.path / s['file']}[0:{s['documents']}]" for s in self.manifest["shards"]]
+        folder = staging.place_of(self.path) if in_bucket(self.path) else self.path
+        paths = [f"{folder / s['file']}[0:{s['documents']}]" for s in self.manifest["shards"]]
         return ArrayRecordDataSource(paths, reader_options=_READER_OPTIONS)
 
 

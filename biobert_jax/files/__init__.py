@@ -12,7 +12,16 @@ Other modules open no file of a user by themselves, and make no path of a user's
 path is used. Whatever cannot be read is a DataError, whatever cannot be written a WriteError.
 """
 
-from biobert_jax.files.paths import AnyPath, in_bucket, local_only, shown, similar, to_path, walk
+from biobert_jax.files.paths import (
+    AnyPath,
+    files_below,
+    in_bucket,
+    local_only,
+    shown,
+    similar,
+    to_path,
+    walk,
+)
 from biobert_jax.files.reading import (
     carriage_returns,
     decode,
@@ -29,7 +38,9 @@ from biobert_jax.files.reading import (
 from biobert_jax.files.staging import local
 from biobert_jax.files.writing import (
     atomic_writing,
+    new_folder,
     refuse_overwriting,
+    remove_folder,
     same_file,
     upload_folder,
     write_json,
@@ -45,9 +56,11 @@ __all__ = [
     "carriage_returns",
     "decode",
     "decode_lines",
+    "files_below",
     "in_bucket",
     "local",
     "local_only",
+    "new_folder",
     "open_bounded",
     "parse_json",
     "read_bounded",
@@ -56,6 +69,7 @@ __all__ = [
     "read_lines",
     "read_text",
     "refuse_overwriting",
+    "remove_folder",
     "same_file",
     "sha256_of",
     "shown",

@@ -39,7 +39,8 @@ class Status(NamedTuple):
 
     st_size: int
     st_mtime: float  # seconds since 1970
-    version: str  # changes with the content
+    version: str  # another one for every upload
+    content: str  # a hash, as the service computes it
 
     @property
     def st_mtime_ns(self) -> int:
@@ -120,6 +121,16 @@ class BucketPath(epath.gpath.PosixGPath):
             names = self._fs.glob(f"{os.fspath(self).rstrip('/')}/{pattern}")
         yield from map(self._named, sorted(names))
 
+    def matching(self) -> dict["BucketPath", Status]:
+        """The files that this path, taken as a pattern, names, with their status."""
+        with _explained(self):
+            found = self._fs.glob(os.fspath(self), detail=True)
+        return {
+            self._named(name): _status(found[name])
+            for name in sorted(found)
+            if found[name]["type"] == "file" and not name.endswith("/")
+        }
+
     def rglob(self, pattern: str) -> Iterator["BucketPath"]:
         """The files of any depth whose names match."""
         yield from (path for path in self.find() if fnmatch.fnmatchcase(path.name, pattern))
@@ -188,6 +199,38 @@ class BucketPath(epath.gpath.PosixGPath):
         """Copies an object within the service, without fetching it."""
         with _explained(self, writes=True):
             self._fs.cp_file(os.fspath(other), os.fspath(self))
+
+    def replace_version(self, data: bytes, version: str) -> str:
+        """Replaces the content if it still is that of a version; gs:// only.
+
+        Returns:
+          The new version.
+
+        Raises:
+          FileExistsError: somebody replaced it since.
+        """
+        with _explained(self, writes=True):
+            said = self._fs.call(
+                "POST",
+                f"{self._fs._location}/upload/storage/v1/b/{self.parts[2]}/o",
+                uploadType="media",
+                name="/".join(self.parts[3:]),
+                ifGenerationMatch=version,
+                data=data,
+                json_out=True,
+            )
+        return str(said["generation"])
+
+    def delete_version(self, version: str) -> None:
+        """Deletes the object if it still is this version; gs:// only.
+
+        Raises:
+          FileExistsError: somebody replaced it since.
+          FileNotFoundError: it is deleted already.
+        """
+        with _explained(self):
+            name = "/".join(self.parts[3:])
+            self._fs.call("DELETE", "b/{}/o/{}", self.parts[2], name, ifGenerationMatch=version)
 
     def unlink(self, missing_ok: bool = False) -> None:
         try:
@@ -298,7 +341,8 @@ def _status(info: dict[str, Any]) -> Status:
         changed = changed.timestamp()
     names = ("generation", "ETag", "etag", "md5Hash")
     version = next((str(info[name]) for name in names if info.get(name)), str(changed))
-    return Status(int(info.get("size") or 0), float(changed), version)
+    content = str(info.get("md5Hash") or info.get("crc32c") or info.get("ETag") or version)
+    return Status(int(info.get("size") or 0), float(changed), version, content)
 
 
 @contextlib.contextmanager

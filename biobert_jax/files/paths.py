@@ -80,6 +80,16 @@ def walk(top: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
         yield from walk(top / name)
 
 
+def files_below(folder: Path) -> dict[Path, Any]:
+    """All files of a folder, at any depth, sorted, with what `stat` says; one listing in a bucket.
+
+    In a bucket the status has `content`, too: a hash by which the service knows the content.
+    """
+    if in_bucket(folder):
+        return cast(Any, folder).find()
+    return {path: path.stat() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
 def shown(path: AnyPath) -> str:
     """A path for messages, ids and reports: bytes that are not UTF-8 as \\xNN.
 

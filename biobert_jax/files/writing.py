@@ -91,6 +91,19 @@ def write_json(path: AnyPath, value: object, indent: int | None = 2) -> None:
     write_text(path, text + "\n")
 
 
+def remove_folder(path: AnyPath) -> None:
+    """Removes a folder and all that is in it; does nothing where there is none.
+
+    Raises:
+      WriteError: something in it cannot be removed.
+    """
+    with writing(path):
+        if in_bucket(path):
+            cast(Any, to_path(path)).rmtree()
+        elif os.path.exists(path):
+            shutil.rmtree(path)
+
+
 def refuse_overwriting(output: AnyPath, inputs: Iterable[AnyPath]) -> None:
     """Raises DataError if the output is one of the inputs, by whatever name; before any work."""
     for path in inputs:
@@ -125,6 +138,35 @@ def upload_folder(local: Path, to: AnyPath, last: str = "") -> None:
         name = path.relative_to(local).as_posix()
         with writing(to):
             cast(Any, to_path(to) / name).upload(path)
+
+
+@contextlib.contextmanager
+def new_folder(path: AnyPath, last: str = "") -> Iterator[Path]:
+    """Gives a local folder that becomes `path` when the block ends well.
+
+    On a disk it appears complete or not at all. In a bucket its files appear one after the other,
+    and `last` tells whether all are there.
+
+    Args:
+      path: a new or empty folder.
+      last: as of `upload_folder`.
+
+    Raises:
+      WriteError: it cannot be written, or `path` is no new or empty folder.
+    """
+    if in_bucket(path):
+        with writing_folder(path, last) as partial:
+            yield partial
+        return
+    final = Path(path).absolute()
+    partial = final.with_name(f".{final.name[:40]}.{os.getpid()}.tmp")
+    with writing(path):
+        try:
+            partial.mkdir(parents=True)
+            yield partial
+            partial.replace(final)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 @contextlib.contextmanager

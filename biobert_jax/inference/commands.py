@@ -13,10 +13,9 @@ from typing import TypeVar
 from biobert_jax.arguments import whole_number
 from biobert_jax.errors import UserError
 from biobert_jax.file_kinds import JSON, TEXT
-from biobert_jax.files import atomic_writing, to_path
+from biobert_jax.files import atomic_writing, new_folder, to_path
 from biobert_jax.inference.output import (
     check_output,
-    new_folder,
     only_one,
     print_coloured,
     text_beside,

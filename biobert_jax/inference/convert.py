@@ -2,10 +2,10 @@
 
 import argparse
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from biobert_jax.errors import UserError
+from biobert_jax.files import local, to_path
 from biobert_jax.inference.commands import MODEL_HELP
 from biobert_jax.inference.output import check_output
 
@@ -74,7 +74,7 @@ def convert(args: argparse.Namespace) -> "Checkpoint":
 
         checkpoint = change_vocabulary(checkpoint, list(load_vocabulary(args.vocab)))
     if args.format == "workdir":
-        write_workdir(Path(args.to), checkpoint)
+        write_workdir(to_path(args.to), checkpoint)
     else:
         write_huggingface(
             args.to,
@@ -87,7 +87,7 @@ def convert(args: argparse.Namespace) -> "Checkpoint":
         )
     check_written(checkpoint, read_model(args.to), args.to)
     if args.format == "huggingface":
-        check_with_transformers(checkpoint, Path(args.to))
+        check_with_transformers(checkpoint, local(args.to))
         if {"classifier", "pooler"} & checkpoint.params.keys() == {"classifier"}:
             logging.getLogger("biobert_jax").info("%s", FIRST_PIECES)
     logging.getLogger("biobert_jax").info(

@@ -4,7 +4,6 @@ import contextlib
 import io
 import itertools
 import os
-import shutil
 import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
 from biobert_jax.errors import DataError, WriteError, printable
-from biobert_jax.files import atomic_writing, refuse_overwriting, shown, writing
+from biobert_jax.files import atomic_writing, in_bucket, refuse_overwriting, shown, to_path
 from biobert_jax.inference.texts import STANDARD_INPUT, Text
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def check_output(
     """
     if output is None:
         return
-    path, model_path = Path(output), Path(model).expanduser()
+    path, model_path = to_path(output), to_path(model).expanduser()
     # The number of an open file is as good as a path to `os.path.samefile`.
     files = [file for file in map(_regular_file, inputs) if file is not None]
     refuse_overwriting(output, cast(list[str], files))
@@ -48,13 +47,15 @@ def check_output(
         refuse_overwriting(output, [output])
     elif not model_path.exists() and model_path.parent.is_dir():  # the prefix of a checkpoint
         of_model = (
-            name for name in os.listdir(model_path.parent) if name.startswith(model_path.name + ".")
+            one for one in model_path.parent.iterdir() if one.name.startswith(model_path.name + ".")
         )
-        refuse_overwriting(output, (model_path.parent / name for name in of_model))
-    if folder and path.exists() and (not path.is_dir() or os.listdir(path)):
+        refuse_overwriting(output, of_model)
+    if folder and path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise WriteError(f"{shown(path)}: exists and is not an empty folder; name a new one")
     if not folder and path.is_dir():
         raise WriteError(f"{shown(path)}: is a folder; expected the name of a file in it")
+    if in_bucket(path):
+        return  # what may be written is known when it is written
     above = next(parent for parent in path.absolute().parents if parent.exists())
     if not above.is_dir():
         raise WriteError(f"{shown(path)}: {shown(above)} is a file; expected a folder to write to")
@@ -63,6 +64,8 @@ def check_output(
 
 
 def _regular_file(path: str) -> str | int | None:
+    if in_bucket(path):
+        return path
     file = sys.stdin.fileno() if path == STANDARD_INPUT and _is_file(sys.stdin) else path
     with contextlib.suppress(OSError):
         return file if stat.S_ISREG(os.stat(file).st_mode) else None
@@ -126,24 +129,6 @@ def write_exactly(path: Path, text: str) -> None:
         temporary.write_bytes(text.encode())
 
 
-@contextlib.contextmanager
-def new_folder(path: str) -> Iterator[Path]:
-    """Gives a folder that becomes `path` when the block ends well.
-
-    Raises:
-      WriteError: it cannot be written, or `path` is no new or empty folder.
-    """
-    final = Path(path).absolute()
-    partial = final.with_name(f".{final.name[:40]}.{os.getpid()}.tmp")
-    with writing(path):
-        try:
-            partial.mkdir(parents=True)
-            yield partial
-            partial.replace(final)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-
-
 def only_one(texts: Iterator[Text], where: str) -> list[Text]:
     """The one text of a file, or none.
 
@@ -167,7 +152,7 @@ def text_beside(output: str | None, texts: Sequence[Text]) -> Path | None:
     """
     if output is None or not texts:
         return None
-    path = Path(output).with_suffix(".txt")
+    path = to_path(output).with_suffix(".txt")
     if not path.exists():
         return path
     if not path.is_file() or path.read_bytes() != texts[0].text.encode():

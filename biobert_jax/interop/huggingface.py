@@ -3,7 +3,6 @@
 import logging
 import os
 import reprlib
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from biobert_jax.errors import CheckpointError, WriteError, at
-from biobert_jax.files import write_json, write_text
+from biobert_jax.files import local, new_folder, to_path, write_json, write_text
 from biobert_jax.interop import layout
 from biobert_jax.interop.checkpoint import (
     Checkpoint,
@@ -63,10 +62,10 @@ def read_huggingface(folder: str | os.PathLike[str]) -> Checkpoint:
       CheckpointError: a file is missing or damaged; an encoder tensor, or part of a known head, is
         missing, extra or misshapen; the vocabulary or the labels do not match the matrices.
     """
-    folder = Path(folder)
+    given, folder = folder, local(folder)
     config_path, weights = folder / "config.json", find_weights(folder)
     if not config_path.is_file() or weights is None:
-        found = sorted(os.listdir(folder)) if folder.is_dir() else []
+        found = sorted(one.name for one in folder.iterdir()) if folder.is_dir() else []
         raise CheckpointError(
             f"{at(folder)}: not a Hugging Face model folder; expected config.json and one of "
             f"{', '.join(FILES)}, found {listed(found) or 'nothing'}"
@@ -88,7 +87,7 @@ def read_huggingface(folder: str | os.PathLike[str]) -> Checkpoint:
         lowercase=lowercase,
         labels=labels,
     )
-    return Checkpoint(config, params, vocabulary, lowercase, labels, str(folder), card)
+    return Checkpoint(config, params, vocabulary, lowercase, labels, os.fspath(given), card)
 
 
 def _read_sizes(path: Path) -> EncoderConfig:
@@ -230,7 +229,7 @@ def write_huggingface(
       CheckpointError: the folder holds something, cannot be written (no space, no permission), or
         labels or vocabulary do not match the matrices.
     """
-    folder = Path(folder).absolute()
+    folder = to_path(folder).absolute()
     if not isinstance(config, BertConfig):
         raise CheckpointError(
             f"{at(folder)}: the encoder is a {config.model_type!r}; expected a BERT, which alone "
@@ -246,37 +245,33 @@ def write_huggingface(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CheckpointError(f"{at(folder)}: not empty; name a new folder to write the model to")
 
-    partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
     tensors = layout.to_tensors(params, config)
     architecture = _architecture_of(params)
     if architecture == "BertModel":
         tensors = {name.removeprefix("bert."): tensor for name, tensor in tensors.items()}
     try:
-        partial.mkdir(parents=True)
-        write_json(partial / "config.json", _public_config(config, architecture, labels, card))
-        tokenizer = _SPECIAL_TOKENS | {
-            "do_lower_case": lowercase,
-            "model_max_length": config.max_position_embeddings,
-            "strip_accents": None,
-            "tokenize_chinese_chars": True,
-            "tokenizer_class": "BertTokenizer",
-        }
-        write_json(partial / "tokenizer_config.json", tokenizer)
-        write_json(partial / "special_tokens_map.json", _SPECIAL_TOKENS)
-        write_text(partial / "vocab.txt", (f"{token}\n" for token in vocabulary))
-        weights = partial / "model.safetensors"
-        save_file(tensors, weights, metadata={"format": "pt"})
-        # The library leaves it to its owner alone; the other files have what the umask gives.
-        weights.chmod((partial / "config.json").stat().st_mode)
-        partial.replace(folder)
+        with new_folder(folder, last="config.json") as partial:
+            write_json(partial / "config.json", _public_config(config, architecture, labels, card))
+            tokenizer = _SPECIAL_TOKENS | {
+                "do_lower_case": lowercase,
+                "model_max_length": config.max_position_embeddings,
+                "strip_accents": None,
+                "tokenize_chinese_chars": True,
+                "tokenizer_class": "BertTokenizer",
+            }
+            write_json(partial / "tokenizer_config.json", tokenizer)
+            write_json(partial / "special_tokens_map.json", _SPECIAL_TOKENS)
+            write_text(partial / "vocab.txt", (f"{token}\n" for token in vocabulary))
+            weights = partial / "model.safetensors"
+            save_file(tensors, weights, metadata={"format": "pt"})
+            # The library leaves it to its owner alone; the other files have what the umask gives.
+            weights.chmod((partial / "config.json").stat().st_mode)
     except (OSError, WriteError, SafetensorError) as error:
         size = sum(tensor.nbytes for tensor in tensors.values())
         raise CheckpointError(
             f"{at(folder)}: the model of {size:,} bytes cannot be written ({error}); nothing was "
             "left there. Free some space, or name another folder"
         ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _architecture_of(params: Params) -> str:

@@ -1,16 +1,15 @@
 """From the string in `config.init` to the parameters that training starts with."""
 
 import dataclasses
-import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 from flax import traverse_util
 
 from biobert_jax.errors import CheckpointError
-from biobert_jax.files import similar
+from biobert_jax.files import similar, to_path
 from biobert_jax.interop import hub, huggingface, tensorflow
 from biobert_jax.interop.checkpoint import Checkpoint, listed
 from biobert_jax.interop.layout import Params
@@ -55,7 +54,7 @@ def load_checkpoint(
         raise CheckpointError(
             f"{init}: cannot be opened ({error}); expected a checkpoint"
         ) from error
-    if isinstance(read, Path):
+    if isinstance(read, PurePath):
         return tensorflow.read_tensorflow(read, head, labels)
     if head or labels:
         raise CheckpointError(
@@ -74,10 +73,10 @@ def _reader(
     if init.startswith(hub.SCHEME):
         return lambda: hub.read_hub(init)
     name, which = split_name(init)
-    run = Path(name).expanduser()
+    run = to_path(name).expanduser()
     if which and (run / "checkpoints").is_dir() and read_workdir is not None:
         return lambda: read_workdir(run, which)
-    path = Path(init).expanduser()
+    path = to_path(init).expanduser()
     if path.is_dir():
         has_config = (path / "config.json").is_file()
         if has_config and find_weights(path):
@@ -99,7 +98,9 @@ def _reader(
 
 def _unresolved(init: str, path: Path) -> str:
     if path.is_dir():
-        here = f"a folder with {listed(sorted(os.listdir(path))) or 'nothing in it'}"
+        here = (
+            f"a folder with {listed(sorted(one.name for one in path.iterdir())) or 'nothing in it'}"
+        )
     else:
         here = "another file" if path.exists() else "no file or folder"
     hint = similar(path).removeprefix(".")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from biobert_jax.errors import CheckpointError, at
+from biobert_jax.files import in_bucket, local, to_path
 from biobert_jax.interop import layout
 from biobert_jax.interop.checkpoint import (
     Checkpoint,
@@ -97,8 +98,9 @@ def read_tensorflow(
     """
     if head not in (None, *OUTPUT_HEADS):
         raise CheckpointError(f"head is {head!r}; expected one of {', '.join(OUTPUT_HEADS)}")
-    prefix = Path(_FILE.sub("", os.fspath(prefix)))
-    _check_files(prefix)
+    given = to_path(_FILE.sub("", os.fspath(prefix)))
+    _check_files(given)
+    prefix = _local(given)
     config = BertConfig.from_json_file(_beside(prefix, "bert_config", ".json"))
     vocabulary_path = _beside(prefix, "vocab", ".txt")
     vocabulary = list(load_vocabulary(vocabulary_path))
@@ -108,7 +110,16 @@ def read_tensorflow(
         params, labels = _with_labels(prefix, params, head, labels)
     lowercase = not casing_from_vocabulary(vocabulary)
     names = None if labels is None else list(labels)
-    return Checkpoint(config, params, vocabulary, lowercase, names, str(prefix))
+    return Checkpoint(config, params, vocabulary, lowercase, names, str(given))
+
+
+def _local(prefix: Path) -> Path:
+    """The prefix of a local copy of a checkpoint in a bucket, and of the files beside it."""
+    if not in_bucket(prefix):
+        return prefix
+    beside = (one.name for one in prefix.parent.iterdir() if one.suffix in (".json", ".txt"))
+    copies = [local(prefix.with_name(name)) for name in (*_files(prefix), *beside)]
+    return copies[0].with_name(prefix.name)
 
 
 def _with_labels(

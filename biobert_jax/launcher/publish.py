@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from biobert_jax.errors import CheckpointError, UserError
-from biobert_jax.files import read_bytes, read_json, write_text, writing
+from biobert_jax.files import local_only, read_bytes, read_json, to_path, write_text, writing
 from biobert_jax.inference import convert as conversion
 from biobert_jax.training.checkpoint_index import split_name
 
@@ -26,7 +26,7 @@ def convert(args: argparse.Namespace) -> None:
     from biobert_jax.reports.model_card import write_model_card
 
     checkpoint = conversion.convert(args)
-    write_model_card(Path(args.to), _workdir(args.source), _described(checkpoint))
+    write_model_card(to_path(args.to), _workdir(args.source), _described(checkpoint))
 
 
 def declare_push(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +66,7 @@ def push(args: argparse.Namespace) -> None:
     text = read_bytes(args.license_file, limit=2**20) if args.license_file else None
     args.format, args.vocab = "huggingface", None
     checkpoint = conversion.convert(args)
-    folder, workdir = Path(args.to), _workdir(args.source)
+    folder, workdir = local_only(args.to, "--to of push"), _workdir(args.source)
     card = model_card(run_of(workdir) if workdir else None, _described(checkpoint))
     architecture = read_json(folder / "config.json")["architectures"][0]
     said = Publication(
@@ -129,7 +129,7 @@ def _described(checkpoint: "Checkpoint"):
 
 
 def _workdir(source: str) -> Path | None:
-    path = Path(split_name(source)[0])
+    path = to_path(split_name(source)[0])
     return path if (path / "config.json").is_file() else None
 
 

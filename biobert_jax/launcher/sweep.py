@@ -14,7 +14,7 @@ from rich.table import Table
 
 from biobert_jax.configuration import files
 from biobert_jax.errors import SettingError, report_errors
-from biobert_jax.files import local_only
+from biobert_jax.files import local_only, to_path
 from biobert_jax.launcher.checks import check_settings
 from biobert_jax.launcher.flags import parser
 from biobert_jax.sweeps.execute import Sweep, run_sweep
@@ -136,7 +136,7 @@ def check_paths(sweep: Sweep, own: Sequence[SweepRun]) -> None:
         for name, path in paths if sweep.state(run.name) != "done" else ():
             if not isinstance(path, str) or path in ("", "random") or "{" in path or "://" in path:
                 continue
-            given = Path(split_name(path)[0] if name in ("model", "init") else path).expanduser()
+            given = to_path(split_name(path)[0] if name in ("model", "init") else path).expanduser()
             # A TensorFlow checkpoint is named by the prefix of its files.
             if not given.exists() and not given.with_name(given.name + ".index").exists():
                 raise SweepError(f"sweep: {run.name} sets {name} to {path}: no such file or folder")

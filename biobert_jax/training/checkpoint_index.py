@@ -6,7 +6,7 @@ import datetime
 from pathlib import Path
 
 from biobert_jax.errors import CheckpointError
-from biobert_jax.files import read_json
+from biobert_jax.files import files_below, read_json, to_path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +32,7 @@ def split_name(name: str) -> tuple[str, str]:
     A folder whose own name has an @ is taken as it is.
     """
     run, at, which = name.rpartition("@")
-    if not at or Path(name).expanduser().exists() or "/" in which:
+    if not at or to_path(name).expanduser().exists() or "/" in which:
         return name, ""
     return run, which
 
@@ -96,13 +96,13 @@ def list_checkpoints(workdir: Path) -> list[Saved]:
     found = []
     for step in finished_steps(path):
         folder = path / str(step)
-        files = [file for file in folder.rglob("*") if file.is_file()]
-        written = max((file.stat().st_mtime for file in files), default=0)
+        files = files_below(folder).values()
+        written = max((status.st_mtime for status in files), default=0)
         found.append(
             Saved(
                 step,
                 read_score(path, step),
-                sum(file.stat().st_size for file in files),
+                sum(status.st_size for status in files),
                 datetime.datetime.fromtimestamp(written),
             )
         )
@@ -111,7 +111,7 @@ def list_checkpoints(workdir: Path) -> list[Saved]:
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of `biobert checkpoints`."""
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's workdir")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="a run's workdir")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -125,7 +125,7 @@ def run(args: argparse.Namespace) -> None:
 
     table = Table("run", "step", "validation score", "MB", "written")
     missing: list[str] = []
-    for workdir in args.runs:
+    for workdir in map(to_path, args.runs):
         saved = list_checkpoints(workdir)
         if not saved:
             missing.append(str(workdir))

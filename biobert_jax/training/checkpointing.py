@@ -26,13 +26,14 @@ from biobert_jax.cluster.job import is_communication_error
 from biobert_jax.errors import CheckpointError, TrainingError, UserError
 from biobert_jax.files import writing
 from biobert_jax.training.checksums import write_checksums
-from biobert_jax.training.lock import WorkdirLock
+from biobert_jax.training.lock import lock_workdir
 from biobert_jax.training.saved import (
     FOLDER,
     SELECTED_BY,
     check_files,
     finished_steps,
     first_line,
+    for_orbax,
     read_score,
     reading,
 )
@@ -100,18 +101,20 @@ class Checkpoints:
         self._path = workdir.absolute() / FOLDER
         self._saving: int | None = None
         self._checksums: threading.Thread | None = None
-        self._release = lambda: None
+        self._release = self._check_lock = lambda: None
         if jax.process_index() == 0:
             with writing(workdir):
                 workdir.mkdir(parents=True, exist_ok=True)
             # Without `close` (an error on the way), when nobody uses this any more.
-            self._release = weakref.finalize(self, WorkdirLock(workdir).release)
+            lock = lock_workdir(workdir)
+            self._check_lock = lock.check
+            self._release = weakref.finalize(self, lock.release)
         try:
             for step in finished_steps(self._path):
                 read_score(self._path, step)  # Orbax would not say which one is damaged
             with writing(self._path):
                 self._manager = ocp.CheckpointManager(
-                    self._path,
+                    for_orbax(self._path),
                     options=ocp.CheckpointManagerOptions(
                         preservation_policy=AnyPreservationPolicy(policies),
                         best_fn=lambda metrics: metrics[SELECTED_BY],
@@ -138,12 +141,14 @@ class Checkpoints:
         """Saves a step once; a step that was saved before stays as it is.
 
         Raises:
-          TrainingError: this or an earlier, asynchronous save failed; those before it remain.
+          TrainingError: this or an earlier, asynchronous save failed; those before it remain. Or
+            another process has taken the workdir over.
         """
         step = int(state.step)
         if step in self._manager.all_steps():
             return
         self.wait()
+        self._check_lock()
         self._saving = step
         with self._failing():
             self._manager.save(

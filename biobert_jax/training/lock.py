@@ -14,7 +14,8 @@ import time
 from pathlib import Path
 
 from biobert_jax.errors import TrainingError
-from biobert_jax.files import writing
+from biobert_jax.files import in_bucket, writing
+from biobert_jax.training.bucket_lock import BucketLock
 
 try:
     import fcntl
@@ -25,6 +26,11 @@ FILE = ".lock"
 _UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
 
 logger = logging.getLogger(__name__)
+
+
+def lock_workdir(workdir: Path) -> "WorkdirLock | BucketLock":
+    """Locks a workdir, on a disk or in a bucket; errors as of the two classes."""
+    return BucketLock(workdir) if in_bucket(workdir) else WorkdirLock(workdir)
 
 
 class WorkdirLock:
@@ -60,6 +66,9 @@ class WorkdirLock:
             os.close(file)
             raise
         self._files[self._path] = (file, holders + 1)
+
+    def check(self) -> None:
+        """Does nothing: a lock of the operating system is not lost."""
 
     def release(self) -> None:
         """Lets other processes have the workdir; a second call does nothing."""

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from clu import metrics as clu_metrics
 
-from biobert_jax.files import write_text, writing
+from biobert_jax.files import in_bucket, write_text, writing
+from biobert_jax.training.mirror import Mirror
 
 METRICS = "metrics.jsonl"
 THROUGHPUT = "throughput.jsonl"
@@ -61,20 +62,45 @@ class Interval:
 
 
 class Writers:
-    """The files of a run; on processes other than the first, nothing is written."""
+    """The files of a run; on processes other than the first, nothing is written.
 
-    def __init__(self, workdir: Path, resumed_at: int, active: bool):
-        """Opens the files and drops what an interrupted run wrote after step `resumed_at`."""
+    Those of a workdir in a bucket grow on this machine, and are uploaded as wholes.
+    """
+
+    def __init__(self, workdir: Path, resumed_at: int, active: bool, upload_every: float = 60.0):
+        """Opens the files and drops what an interrupted run wrote after step `resumed_at`.
+
+        Args:
+          workdir: the run's folder.
+          resumed_at: the step that it begins after.
+          active: whether this process writes.
+          upload_every: seconds between uploads into a bucket.
+        """
         self._active = active
         if not active:
             return
         self._workdir = workdir
         self._files = {}
+        self._mirror = Mirror(workdir, upload_every) if in_bucket(workdir) else None
+        folder = self._mirror.folder if self._mirror else workdir
         with writing(workdir):
             for name in (METRICS, THROUGHPUT):
-                keep_until(workdir / name, resumed_at)
-                self._files[name] = open(workdir / name, "a", encoding="utf-8")  # noqa: SIM115
-            self._board = Board(workdir / "tensorboard", resumed_at)
+                if self._mirror:
+                    self._mirror.fetch(name)
+                keep_until(folder / name, resumed_at)
+                self._files[name] = open(folder / name, "a", encoding="utf-8")  # noqa: SIM115
+            self._board = Board(folder / "tensorboard", resumed_at)
+
+    def upload(self) -> None:
+        """Brings the files into the bucket, if the workdir is in one.
+
+        Called before a checkpoint is saved: a run that resumes from it finds all lines up to it.
+
+        Raises:
+          WriteError: they cannot be uploaded.
+        """
+        if self._active and self._mirror:
+            self._mirror.upload()
 
     def write(self, name: str, step: int, values: Mapping[str, float]) -> None:
         """Appends a line to metrics.jsonl or throughput.jsonl, and the same to TensorBoard.
@@ -97,6 +123,8 @@ class Writers:
             # A line that a full disk refused stays in the buffer; it was reported then.
             with contextlib.suppress(OSError):
                 closing.close()
+        if self._mirror:
+            self._mirror.close()
 
 
 class MetricsLog:

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from biobert_jax.files import write_text
+from biobert_jax.files import write_text, writing_folder
 
 logger = logging.getLogger(__name__)
 
@@ -59,8 +59,9 @@ class StepTrace:
     def step(self, number: int) -> Any:
         """A context for the work of a step on the host."""
         if self._steps and number == self._start:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            jax.profiler.start_trace(str(self._folder))
+            self._open = contextlib.ExitStack()
+            folder = self._open.enter_context(writing_folder(self._folder))
+            jax.profiler.start_trace(str(folder))
             self._running = True
         if self._running:
             return jax.profiler.StepTraceAnnotation("train", step_num=number)
@@ -92,3 +93,4 @@ class StepTrace:
         if self._running:
             self._running = False
             jax.profiler.stop_trace()
+            self._open.close()

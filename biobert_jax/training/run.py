@@ -151,9 +151,9 @@ class Run:
         """
         self.first_step = first_step
         main = jax.process_index() == 0
-        every = self.config.log_every
+        every, upload_every = self.config.log_every, self.config.upload_every
         self.logs = [
-            MetricsLog(Writers(folder, first_step, main), name, every, end, interval)
+            MetricsLog(Writers(folder, first_step, main, upload_every), name, every, end, interval)
             for (folder, name, interval), end in zip(
                 runs, steps or [self.total_steps] * len(runs), strict=True
             )
@@ -286,7 +286,13 @@ class Run:
             "data": encode_state(self.data.batches.get_state()),
             "interval": self.logs[0].interval.save(),
         }
+        self.upload_logs()
         self.checkpoints.save(self.state, position, self.task.card.to_dict(), score)
+
+    def upload_logs(self) -> None:
+        """Brings the metrics into the bucket, if the workdir is in one."""
+        for log in self.logs:
+            log.writers.upload()
 
     # ---- The end.
 

@@ -5,6 +5,7 @@ Reading takes no lock and writes nothing.
 
 import contextlib
 import logging
+import os
 import reprlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,20 +16,32 @@ import orbax.checkpoint as ocp
 
 from biobert_jax.cluster.job import is_communication_error
 from biobert_jax.errors import CheckpointError, DataError, UserError
-from biobert_jax.files import read_json
+from biobert_jax.files import in_bucket, read_json
 from biobert_jax.training.checksums import find_damage
 
 FOLDER = "checkpoints"
 SELECTED_BY = "score"
+COMMITTED = "commit_success.txt"  # Orbax's, in buckets
 
 logger = logging.getLogger(__name__)
 
 
 def finished_steps(path: Path) -> list[int]:
-    """The steps whose checkpoints were completely written (others have a suffix)."""
+    """The steps whose checkpoints were completely written.
+
+    Others have a suffix on a disk; in a bucket they lack Orbax's mark, which it writes last.
+    """
     if not path.is_dir():
         return []
-    return sorted(int(child.name) for child in path.iterdir() if child.name.isdigit())
+    found = [child for child in path.iterdir() if child.name.isdigit()]
+    if in_bucket(path):  # where the folder of a step has its name from the start
+        found = [child for child in found if (child / COMMITTED).is_file()]
+    return sorted(int(child.name) for child in found)
+
+
+def for_orbax(path: Path) -> Any:
+    """A path as Orbax takes it: in a bucket its address, of which it makes a path by itself."""
+    return os.fspath(path) if in_bucket(path) else path
 
 
 def read_results(workdir: Path) -> dict[str, Any]:
@@ -84,7 +97,7 @@ def read_card(workdir: Path, step: int | None = None) -> tuple[dict[str, Any], A
         reading(path, step),
         _without_warnings(),
         ocp.CheckpointManager(
-            path,
+            for_orbax(path),
             item_names=("state", "card"),
             options=ocp.CheckpointManagerOptions(read_only=True),
         ) as manager,
@@ -103,7 +116,7 @@ def read_card(workdir: Path, step: int | None = None) -> tuple[dict[str, Any], A
         _without_warnings(),
         ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer,
     ):
-        folder = path / str(step) / "state"
+        folder = for_orbax(path / str(step) / "state")
         # The optimiser's moments are twice as large as the parameters, and stay on disk.
         wanted = {"params": checkpointer.metadata(folder).item_metadata.tree["params"]}
         arguments = ocp.args.PyTreeRestore(

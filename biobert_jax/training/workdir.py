@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import platform
-import re
 import reprlib
 import subprocess
 import time
@@ -20,8 +19,8 @@ import ml_collections
 import biobert_jax
 from biobert_jax.arguments import expand_home
 from biobert_jax.errors import DataError, TrainingError
-from biobert_jax.files import read_json, write_json, writing
-from biobert_jax.training.lock import WorkdirLock
+from biobert_jax.files import in_bucket, read_json, write_json, writing
+from biobert_jax.training.lock import lock_workdir
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +29,7 @@ MAY_CHANGE = (
     "checkpoint",
     "loader",
     "profile",
+    "upload_every",
     "distributed",
     "mesh",
     "search_space",
@@ -61,13 +61,13 @@ def prepare(workdir: Path, config: ml_collections.ConfigDict, finished: bool = F
 
     Raises:
       TrainingError: the folder belongs to another config (names what differs), to another process
-        or to nobody known; it is an address; it is not one folder for all processes.
+        or to nobody known; it is in s3://; it is not one folder for all processes.
       WriteError: it cannot be written.
     """
-    if re.match(r"[a-z][a-z0-9]+:/", str(workdir)):
+    if os.fspath(workdir).startswith("s3://"):
         raise TrainingError(
-            f"--workdir={workdir}: expected a folder, not an address. Mount the bucket and name "
-            "the folder that it is mounted on"
+            f"--workdir={workdir}: Orbax commits a checkpoint in s3:// by renaming, which can be "
+            "interrupted. Name a local folder or gs://; data may be read from s3://"
         )
     path = workdir / "config.json"
     ours = json.loads(config.to_json_best_effort())
@@ -82,7 +82,7 @@ def prepare(workdir: Path, config: ml_collections.ConfigDict, finished: bool = F
         check_unused(workdir)
     with writing(workdir):
         workdir.mkdir(parents=True, exist_ok=True)
-    lock = WorkdirLock(workdir)
+    lock = lock_workdir(workdir)
     try:
         if path.is_file():
             changed = _compare(path, ours)
@@ -99,7 +99,7 @@ def prepare(workdir: Path, config: ml_collections.ConfigDict, finished: bool = F
 def check_unused(workdir: Path) -> None:
     """Refuses a folder that no run made and that holds something."""
     with writing(workdir):
-        found = sorted(os.listdir(workdir)) if workdir.exists() else []
+        found = sorted(one.name for one in workdir.iterdir()) if workdir.exists() else []
     # Hidden files are those of file systems and desktops, and our own unfinished ones. Output is
     # often redirected into the folder before the run creates anything.
     ours = ("environment.json", "lost+found")
@@ -229,7 +229,7 @@ def _wait_for(path: Path, seconds: float) -> None:
                 f"file of process 0 after {seconds:g} s. All processes need one --workdir, on "
                 "a file system that their hosts share"
             )
-        time.sleep(0.2)
+        time.sleep(2.0 if in_bucket(path) else 0.2)
 
 
 def _differences(there: Any, here: Any, name: str = "") -> list[tuple[str, Any, Any]]:

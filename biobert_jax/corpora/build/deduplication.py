@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from array_record.python.array_record_module import ArrayRecordReader
@@ -20,7 +20,7 @@ from biobert_jax.corpora.shards import (
     write_shard,
 )
 from biobert_jax.errors import DataError, at
-from biobert_jax.files import atomic_writing, writing
+from biobert_jax.files import atomic_writing, in_bucket, local, staging, writing
 from biobert_jax.text.wordpiece import load_vocabulary
 
 _RECORDS_PER_READ = 256
@@ -97,6 +97,10 @@ def make_shards(
 
 
 def _link(path: Path, to: Path) -> None:
+    if in_bucket(to):
+        with writing(to):
+            cast(Any, to).copy_from(path)
+        return
     # Linked, not moved: an interrupted run finds the part again. Some file systems have no links.
     with atomic_writing(to) as temporary:
         try:
@@ -117,7 +121,7 @@ def _vocabulary(path: Path) -> list[str]:
 
 
 def _read_without(path: Path, dropped: Iterable[int], dtype: np.dtype) -> Iterator[TokenDocument]:
-    reader = ArrayRecordReader(os.fspath(path))
+    reader = ArrayRecordReader(os.fspath(local(path)))
     try:
         kept = np.delete(np.arange(reader.num_records()), list(dropped)).tolist()
         for start in range(0, len(kept), _RECORDS_PER_READ):
@@ -130,3 +134,5 @@ def _read_without(path: Path, dropped: Iterable[int], dtype: np.dtype) -> Iterat
         ) from error
     finally:
         reader.close()
+        if in_bucket(path):
+            staging.remove([os.fspath(path)])

@@ -14,7 +14,6 @@ import dataclasses
 import json
 import logging
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -29,9 +28,10 @@ from biobert_jax.corpora.build.units import (
     Part,
     PartStatistics,
     UnitTask,
+    complete_parts,
     damaged_build,
-    is_complete,
     make_part,
+    opened,
     read_exclusions,
     read_part,
 )
@@ -46,7 +46,15 @@ from biobert_jax.corpora.readers.inputs import (
 from biobert_jax.corpora.readers.pubmed import CitationIndex, index_pubmed_file, surviving_citations
 from biobert_jax.corpora.store import MANIFEST, ShardedCorpus, write_manifest
 from biobert_jax.errors import DataError, at
-from biobert_jax.files import atomic_writing, read_json, write_json, write_text, writing
+from biobert_jax.files import (
+    atomic_writing,
+    read_json,
+    remove_folder,
+    to_path,
+    write_json,
+    write_text,
+    writing,
+)
 from biobert_jax.text.wordpiece import casing_from_vocabulary, load_vocabulary
 from biobert_jax.text.wordpiece_trainer import write_vocabulary
 
@@ -91,11 +99,11 @@ def build_corpus(
       DataError: no input; a folder that holds another corpus, or was begun with other options; a
         file that cannot be read; no document is left.
     """
-    output = Path(output).absolute()
+    output = to_path(output).absolute()
     tokens = list(load_vocabulary(options.vocabulary))
     lowercase = _lowercase(options, tokens)
     files = find_inputs(inputs, options.reader.source)
-    inside = [file.path for file in files if Path(file.path).is_relative_to(output)]
+    inside = [file.path for file in files if to_path(file.path).is_relative_to(output)]
     if inside:
         raise DataError(
             f"{inside[0]}: an input is in the output folder {output}; name another --output, or "
@@ -138,7 +146,8 @@ def build_corpus(
         )
         for unit in group_files(files, options.unit_bytes)
     ]
-    for _ in run(make_part, [t for t in tasks if not is_complete(folder, t.name)], "reading"):
+    complete = complete_parts(folder)
+    for _ in run(make_part, [t for t in tasks if t.name not in complete], "reading"):
         pass
 
     parts = [read_part(folder, task.name) for task in tasks]
@@ -161,8 +170,7 @@ def build_corpus(
         read=statistics.as_dict(),
         inputs_key=inputs_key,
     )
-    with writing(folder):
-        shutil.rmtree(folder)
+    remove_folder(folder)
     return ShardedCorpus(output)
 
 
@@ -207,7 +215,7 @@ def _begin(folder: Path, settings: dict, tokens: Sequence[str], exclusions: Sequ
         return
     if folder.parent.exists() and not folder.parent.is_dir():
         raise DataError(f"{at(folder.parent)}: is a file; name a new --output folder")
-    if folder.parent.exists() and set(os.listdir(folder.parent)) - {BUILD}:
+    if folder.parent.exists() and {path.name for path in folder.parent.iterdir()} - {BUILD}:
         raise DataError(f"{at(folder.parent)}: holds something else; name a new --output folder")
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -224,14 +232,15 @@ def _fates(files: Sequence[InputFile], folder: Path, run: Callable) -> dict[str,
     still right.
     """
     names = {file.path: f"index-{digest(file)[:24]}.npz" for file in files}
-    missing = [file.path for file in files if not (folder / names[file.path]).exists()]
+    there = {path.name for path in folder.glob("index-*.npz")}
+    missing = [file.path for file in files if names[file.path] not in there]
     for path, index in run(_indexed, missing, "indexing"):
         with atomic_writing(folder / names[path]) as temporary, open(temporary, "wb") as out:
             np.savez(out, **index._asdict())
     indices = []
     for file in files:
         try:
-            with np.load(folder / names[file.path]) as arrays:
+            with np.load(opened(folder / names[file.path])) as arrays:
                 indices.append(CitationIndex(**{k: arrays[k] for k in CitationIndex._fields}))
         except DAMAGED as error:
             raise damaged_build(folder, f"{names[file.path]} ({error})") from error

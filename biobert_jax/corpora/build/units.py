@@ -7,6 +7,7 @@ is there is complete and right, whoever made it and when.
 
 import dataclasses
 import hashlib
+import io
 import os
 import re
 import zipfile
@@ -15,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from biobert_jax.corpora.readers.inputs import InputFile, ReaderOptions, read_do
 from biobert_jax.corpora.shards import ShardSummary, TokenDocument, write_shard
 from biobert_jax.errors import DataError, at
 from biobert_jax.file_kinds import TEXT
-from biobert_jax.files import atomic_writing, read_json, read_lines, write_json
+from biobert_jax.files import atomic_writing, in_bucket, read_json, read_lines, to_path, write_json
 from biobert_jax.text.sentences import split_sentences
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
@@ -69,7 +70,7 @@ class Part(NamedTuple):
 
 def make_part(task: UnitTask) -> str:
     """Reads, splits, tokenises and writes the documents of one unit; returns the part's name."""
-    folder = Path(task.folder)
+    folder = to_path(task.folder)
     tokenizer = _tokenizer(folder, task.options, task.lowercase)
     statistics, rejected, hashes = PartStatistics(), [], []
     on_error = rejected.append if task.skip_errors else raise_rejected
@@ -77,7 +78,7 @@ def make_part(task: UnitTask) -> str:
         read_documents(
             file.path,
             task.reader,
-            np.load(folder / task.fates[number]) if task.fates else None,
+            np.load(opened(folder / task.fates[number])) if task.fates else None,
             statistics,
             on_error,
         )
@@ -110,7 +111,7 @@ def read_part(folder: Path, name: str) -> Part:
     """
     try:
         record = read_json(folder / f"{name}.json")
-        with np.load(folder / f"{name}.npz") as arrays:
+        with np.load(opened(folder / f"{name}.npz")) as arrays:
             words, hashes = arrays["words"], arrays["hashes"]
         return Part(
             path=folder / f"{name}.array_record",
@@ -134,8 +135,14 @@ def damaged_build(folder: Path, what: str) -> DataError:
     )
 
 
-def is_complete(folder: Path, name: str) -> bool:
-    return (folder / f"{name}.json").exists()
+def complete_parts(folder: Path) -> set[str]:
+    """The names of the parts that are complete."""
+    return {path.stem for path in folder.glob("*.json")}
+
+
+def opened(path: Path) -> Any:
+    """What `np.load` takes: a path, or the content of a file in a bucket."""
+    return io.BytesIO(path.read_bytes()) if in_bucket(path) else path
 
 
 def keep(

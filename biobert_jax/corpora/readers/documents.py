@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from biobert_jax.errors import DataError
-from biobert_jax.files import writing
+from biobert_jax.files import local_only, writing
 
 
 class Document(NamedTuple):
@@ -94,7 +94,10 @@ def rejected_to(path: str | os.PathLike[str]) -> Iterator[OnError]:
     A line is {"source": ..., "position": ..., "reason": ...}. An existing file is appended to, so
     that a resumed run keeps what the interrupted one had found.
     """
-    with writing(path), open(path, "a", encoding="utf-8") as file:
+    with (
+        writing(path),
+        open(local_only(path, "the file of what is skipped"), "a", encoding="utf-8") as file,
+    ):
 
         def write(rejected: Rejected) -> None:
             file.write(json.dumps(rejected._asdict(), ensure_ascii=False) + "\n")

@@ -7,7 +7,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from biobert_jax.corpora.readers.jats import read_jats
 from biobert_jax.corpora.readers.plain import read_jsonl, read_lines, read_sentences
 from biobert_jax.corpora.readers.pubmed import read_pubmed, sort_pubmed_files
 from biobert_jax.errors import DataError
-from biobert_jax.files import shown
+from biobert_jax.files import in_bucket, shown, to_path
 
 SOURCES = ("pubmed", "pmc", "text")
 TEXT_FORMATS = {"sentences": read_sentences, "lines": read_lines, "jsonl": read_jsonl}
@@ -56,8 +56,13 @@ def find_inputs(patterns: Sequence[str], source: str) -> list[InputFile]:
     Raises:
       DataError: a pattern that no file matches.
     """
-    paths = set()
+    paths, in_buckets = set(), {}
     for pattern in patterns:
+        if in_bucket(pattern):
+            matching = _matching(pattern)
+            in_buckets |= matching
+            paths.update(matching)
+            continue
         try:
             found = [path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path)]
         except (ValueError, re.error) as error:  # a NUL; a set of characters without its end
@@ -69,6 +74,9 @@ def find_inputs(patterns: Sequence[str], source: str) -> list[InputFile]:
         paths.update(map(os.path.abspath, found))
     files, seen = [], {}
     for path in sort_pubmed_files(paths) if source == "pubmed" else sorted(paths):
+        if path in in_buckets:
+            files.append(in_buckets[path])
+            continue
         try:
             status = os.stat(path)
         except OSError as error:
@@ -79,6 +87,23 @@ def find_inputs(patterns: Sequence[str], source: str) -> list[InputFile]:
         else:
             logger.warning("%s: is the file %s by another name, left out", path, first)
     return files
+
+
+def _matching(pattern: str) -> dict[str, InputFile]:
+    """The files of a bucket that a pattern names, by one listing."""
+    bucket: Any = to_path(pattern)
+    try:
+        found = bucket.matching()
+    except OSError as error:
+        raise DataError(f"{pattern}: cannot be read ({error.strerror or error})") from error
+    if not found:
+        raise DataError(
+            f"{pattern}: no file matches; expected the corpus's files, check --input and the bucket"
+        )
+    return {
+        os.fspath(path): InputFile(os.fspath(path), status.st_size, status.st_mtime_ns)
+        for path, status in found.items()
+    }
 
 
 def group_files(files: Sequence[InputFile], unit_bytes: int = UNIT_BYTES) -> list[list[InputFile]]:

@@ -39,6 +39,10 @@ def prepare(config: Any, start_from: Starter) -> Prepared:
         subset(corpus, config.dataset.held_out, words, weight)
         for corpus, words, weight in zip(corpora, limits, weights, strict=True)
     ]
+    for corpus, (training, held_out) in zip(corpora, parts, strict=True):
+        if isinstance(corpus, ShardedCorpus):
+            corpus.make_local(training.documents)
+            corpus.make_local(held_out.documents)
     limit = config.batch.max_sequences if config.batch.packed else 1
     task = PretrainingTask(
         training=[training for training, _ in parts],

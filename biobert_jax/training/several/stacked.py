@@ -151,7 +151,7 @@ class StackedRun(Run):
         runs = [(*one, saved) for one, saved in zip(folders, intervals, strict=True)]
         first_step = int(np.max(jax.device_get(self.state.step)))
         self.open_logs(first_step, runs, self.steps)
-        self.speeds = Writers(workdir, first_step, True)
+        self.speeds = Writers(workdir, first_step, True, self.config.upload_every)
 
     def place(self, batch: Mapping[str, np.ndarray]) -> Any:
         return jax.device_put(batch, self.stacking)
@@ -168,6 +168,7 @@ class StackedRun(Run):
             "intervals": [log.interval.save() for log in self.logs],
         }
         names = {"trials": [trial.name for trial in self.trials]}
+        self.upload_logs()
         self.checkpoints.save(one_step, position, names)
 
     def evaluate_trials(self) -> list[dict[str, Any]]:
