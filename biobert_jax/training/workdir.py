@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import platform
+import re
 import reprlib
 import subprocess
 import time
@@ -68,6 +69,11 @@ def prepare(workdir: Path, config: ml_collections.ConfigDict, finished: bool = F
         raise TrainingError(
             f"--workdir={workdir}: Orbax commits a checkpoint in s3:// by renaming, which can be "
             "interrupted. Name a local folder or gs://; data may be read from s3://"
+        )
+    if re.match(r"[a-z][a-z0-9]+:/(?!/)", os.fspath(workdir)):
+        raise TrainingError(
+            f"--workdir={workdir}: expected a folder, not an address that lost a slash; make a "
+            "path of an address with biobert_jax.files.to_path"
         )
     path = workdir / "config.json"
     ours = json.loads(config.to_json_best_effort())

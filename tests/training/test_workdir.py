@@ -13,7 +13,7 @@ import ml_collections
 import pytest
 
 from biobert_jax.errors import TrainingError, UserError, WriteError
-from biobert_jax.files import write_json
+from biobert_jax.files import to_path, write_json
 from biobert_jax.training.checkpointing import Checkpoints
 from biobert_jax.training.data import restore_position
 from biobert_jax.training.lock import WorkdirLock
@@ -136,6 +136,8 @@ def test_an_address_is_no_folder(tmp_path, monkeypatch):
     for address in ("gs://bucket/run", "s3://bucket/run"):
         with pytest.raises(TrainingError, match="expected a folder, not an address"):
             prepare(Path(address), config())
+    with pytest.raises(TrainingError, match="renaming"):
+        prepare(to_path("s3://bucket/run"), config())
     assert not list(tmp_path.iterdir())
     prepare(Path("a:b"), config())
 
