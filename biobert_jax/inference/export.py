@@ -4,8 +4,9 @@ import argparse
 import logging
 
 from biobert_jax.errors import UserError
+from biobert_jax.files import new_folder
 from biobert_jax.inference.convert import FIRST_PIECES, declare_source, read_source
-from biobert_jax.inference.output import check_output, new_folder
+from biobert_jax.inference.output import check_output
 
 PLATFORMS = ("cpu", "cuda", "tpu")  # those of interop.stablehlo, which imports jax
 
