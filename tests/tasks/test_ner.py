@@ -154,6 +154,17 @@ def test_bioes_labels_are_turned_back_before_scoring(tokenizer):
     assert results["f1"] == 100.0
 
 
+def test_labels_without_beginnings_are_scored_by_words(tokenizer):
+    gold = [Sentence(("the", "genes", "kinase", "acts"), ("O", "B-Gene", "B-Gene", "O"), 1)]
+    task = ner_task(tokenizer, {"test": gold}, Windowing(16, 4), ["O", "I-Gene"])
+    [example] = task.examples("test")
+    assert example["labels"][example["labels"] >= 0].tolist() == [0, 1, 1, 0]
+    results = task.evaluate("test", [{"tags": np.maximum(example["labels"], 0)}], None)
+    assert results["macro_f1"] == task.score(results) == 100
+    assert results["f1"] == 0  # two genes side by side are one to these labels
+    assert results["words"]["per_type"]["Gene"]["support"] == 2
+
+
 def test_a_tag_that_the_labels_lack_is_named(tokenizer):
     gold = [Sentence(("the", "cells"), ("O", "B-Cell"), 17)]
     with pytest.raises(DataError, match=r"line 17: 'cells' has the label 'B-Cell'"):
