@@ -14,6 +14,9 @@ from biobert_jax.files import decode, read_bounded
 LARGEST = 64 * 2**20
 """Bytes that a member may have; the corpora's own have a few million."""
 
+LARGEST_TOGETHER = 16 * LARGEST
+"""Bytes that all members of a kind may have."""
+
 _ENOUGH = 3  # two of a name are an error already; a thousand would fill the memory
 _DAMAGED = (
     *(zipfile.BadZipFile, zlib.error, struct.error),
@@ -62,8 +65,9 @@ def read_all_members(path: Path, suffix: str) -> Iterator[tuple[str, bytes]]:
       suffix: of the files' names.
 
     Raises:
-      DataError: the zip is damaged, or a file is too large.
+      DataError: the zip is damaged, or a file is too large, or all of them together are.
     """
+    total = 0
     try:
         if path.is_dir():
             yield from _find_in_folder(path, [f"*{suffix}"])
@@ -73,7 +77,9 @@ def read_all_members(path: Path, suffix: str) -> Iterator[tuple[str, bytes]]:
                 if name.endswith(suffix) and "__MACOSX" not in name:
                     inside = f"{path}!{name}"
                     with archive.open(name) as stream:
-                        yield inside, read_bounded(stream, inside, LARGEST)
+                        data = read_bounded(stream, inside, min(LARGEST, LARGEST_TOGETHER - total))
+                    total += len(data)
+                    yield inside, data
     except _DAMAGED as error:
         raise DataError(
             f"{at(path)}: cannot be read ({error}); expected a whole zip file, or the folder it "

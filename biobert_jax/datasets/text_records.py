@@ -140,6 +140,12 @@ def _table(
                 f"{at(where, number)}: found the header {first[:80]!r}; {_expected(target)}, each "
                 "once. Correct the header"
             )
+    elif len(names) > 1 and (known := [name for name in names if name in _COLUMNS]):
+        others = ", ".join(repr(name[:40]) for name in names if name not in _COLUMNS)
+        raise DataError(
+            f"{at(where, number)}: found {known[0]!r}, as in a header, beside {others}; "
+            f"{_expected(target)}. Rename the columns, and leave others out"
+        )
     elif target == "label" and len(names) == 2:
         columns = ["text", "label"]
     elif target == "label" and len(names) == 4:

@@ -61,6 +61,7 @@ def test_forms_of_scores_and_of_texts_alone():
         ("text\tsecond\tscore\nA.\tB.\tnan\n", "score", "expected a number such as 2.5"),
         ("text\tsecond\nA.\tB.\n", "score", "f:1: found the header"),
         ("text\ttext\tlabel\nA.\tB.\ty\n", "label", "each once"),
+        ("text\tcategory\nA.\ty\n", "label", "found 'text', as in a header, beside 'category'"),
         ("a\tb\tc\n", "label", "f:1: found 3 columns without a header"),
         ("text\tlabel\nA.\ty\tz\n", "label", "f:2: found 3 columns"),
         ("text\tlabel\nA.\ta|b\n", "label", "separate labels"),
