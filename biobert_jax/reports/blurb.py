@@ -14,6 +14,7 @@ from biobert_jax.reports.render import Table
 from biobert_jax.reports.systems import MEASURES, System
 
 TASKS = ("classification", "similarity")  # those whose sets are in no other table
+OWN = ("jnlpba_blurb", "ebm_pico", "ddi", "gad_blurb")  # sets of other tasks that the paper lacks
 
 
 class Scores(NamedTuple):
@@ -51,7 +52,9 @@ def weights_of(kinds: Sequence[str]) -> np.ndarray:
 
 
 def table(found: Sequence[System], confidence: float, problems: list[str]) -> Table | None:
-    """A row per set, per kind of task and for the score; None where no set of it ran.
+    """A row per set, per kind of task and for the score.
+
+    None where nothing ran that is not in the paper's tables: four NER sets are in both.
 
     Args:
       found: our systems, of any task.
@@ -62,7 +65,7 @@ def table(found: Sequence[System], confidence: float, problems: list[str]) -> Ta
     rows: Sequence[Mapping[str, Any]] = paper["rows"]
     named = {(row["task"], row["ours"]): row for row in rows}
     ours = [s for s in found if (s.task, s.dataset) in named or s.task in TASKS]
-    if not ours:
+    if not any(s.task in TASKS or s.dataset in OWN for s in ours):
         return None
     labels = list(dict.fromkeys(system.label for system in ours))
     by_set = {(s.task, s.dataset, s.label): s for s in ours}

@@ -111,6 +111,8 @@ def test_without_a_set_there_is_no_score(tmp_path):
 def test_runs_that_are_not_trained_as_blurbs_are_named(tmp_path):
     dataset = {"name": "bc2gm", "train_limit": 500, "train_on": "train+devel"}
     ner_run(tmp_path / "a", 1, 0.8, dataset="bc2gm", test=sentences(5))
+    assert made(tmp_path)[0] is None
+    text_run(tmp_path / "b", 1, "hoc", 0.7)
     path = tmp_path / "a" / "config.json"
     path.write_text(json.dumps({"init": "m", "dataset": dataset}))
     table, _ = made(tmp_path)
