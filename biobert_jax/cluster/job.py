@@ -202,7 +202,7 @@ def set_up(job: Job | None, limits: Timeouts) -> None:
 
 
 def report_progress(step: int | None = None) -> None:
-    """Reports progress to the watch; with a step, that this step ended. Free where alone."""
+    """Reports progress to the watch; with a step, that this step ended. Free in a lone process."""
     if _watch is not None:
         _watch.report_progress(step)
 

@@ -275,7 +275,7 @@ def _checked(
 def take_apart(
     values: np.ndarray, batch: Batch, kind: Literal["token", "sequence"]
 ) -> dict[int, np.ndarray]:
-    """The inverse of laying out, for what a model says about each token or sequence.
+    """The inverse of laying out, for what a model predicts for each token or sequence.
 
     Args:
       values: [B, S, ...] for `token`, [B, N, ...] for `sequence`.

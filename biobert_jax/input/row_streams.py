@@ -88,7 +88,7 @@ class RowStreams(grain.IterDataset):
         return moved
 
     def set_slice(self, sl: slice, sequential_slice: bool = False) -> None:
-        """Leaves only some of the streams to this copy: Grain's way to share work out."""
+        """Keeps only some of the streams in this copy, as Grain divides work among workers."""
         del sequential_slice
         self._own, self._places = self._own[sl], self._places[sl]
 
@@ -249,7 +249,7 @@ def _in_turn(shares: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _end_with_parent(worker: int, workers: int) -> None:
-    """Has a worker end when the process that it works for is gone: killed, that cannot see to it.
+    """Ends a worker when its parent process is gone: a parent that was killed cannot end it.
 
     Grain's workers would wait for it permanently, with their memory and its open files.
     """

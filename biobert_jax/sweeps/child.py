@@ -32,7 +32,7 @@ def start(command: list[str], log: Path, on_loss: str = "SIGTERM") -> subprocess
 
 
 def error_of(log: Path, begin: int = 0) -> str:
-    """What a failed command said: its last `error:` line, otherwise its last line.
+    """The error of a failed command: its last `error:` line, otherwise its last line.
 
     Args:
       log: its output, after that of earlier commands.

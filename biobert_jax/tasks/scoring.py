@@ -97,7 +97,7 @@ def score_ner(model: Trained, data: Path, split: str, rename: Mapping[str, str])
 
 
 def check_used(rename: Mapping[str, str], found: set[str], data: Path) -> None:
-    """Raises DataError for a name to be renamed that the data do not have: a slip of the pen."""
+    """Raises DataError for a name to be renamed that the data do not have: a typing error."""
     if unused := sorted(set(rename) - found):
         raise DataError(
             f"{at(data)}: --map names {', '.join(unused)}, which the data do not have; found "

@@ -74,7 +74,7 @@ def make_mesh(sizes: Mapping[str, int] | None = None, devices: Sequence[Any] | N
 
 
 def slices_of(devices: Sequence[Any]) -> int:
-    """Of how many slices devices are. Within one, they have a network of their own."""
+    """The number of slices that devices belong to; those of one slice share a fast network."""
     return len({getattr(device, "slice_index", None) for device in devices})
 
 
@@ -191,7 +191,7 @@ def check_divides(mesh: Mesh, architecture: Any) -> None:
 
 
 def log_bytes(params: Any, opt_state: Any, mesh: Mesh) -> None:
-    """Bytes per device, and what of the parameters every device holds though it could be spread."""
+    """Logs bytes per device, and those of parameters that are replicated but could be sharded."""
     shape = " x ".join(f"{axis} {mesh.shape[axis]}" for axis in AXES)
     if isinstance(mesh, Mesh) and (slices := slices_of(list(mesh.devices.flat))) > 1:
         shape += f" ({slices} slices)"
