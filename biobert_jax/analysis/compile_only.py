@@ -173,7 +173,7 @@ def find_topology(name: str, slices: int = 1) -> Topology:
         ("TPU_SKIP_MDS_QUERY", "1"),
         ("TPU_ACCELERATOR_TYPE", f"{kind}-1"),
         ("TPU_WORKER_HOSTNAMES", "localhost"),
-        # Nothing runs on a TPU here, so that several of these may go on at once.
+        # Nothing runs on a TPU here, so that several of these may run at once.
         ("ALLOW_MULTIPLE_LIBTPU_LOAD", "1"),
         ("TPU_STDERR_LOG_LEVEL", "3"),
         ("TPU_MIN_LOG_LEVEL", "3"),
