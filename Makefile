@@ -62,7 +62,7 @@ docs: $(DOCS_READY)
 	rm -rf build/docs
 	$(DOCS_RUN) -m sphinx --quiet --fail-on-warning --keep-going -b html docs build/docs
 
-# The tutorials as notebooks, from top to bottom on generated data: a minute each.
+# Notebooks and tutorials, from top to bottom on generated data: a minute each.
 notebooks: $(DOCS_READY)
 	$(DOCS_RUN) -m pytest -m notebooks tests/test_notebooks.py $(ARGS)
 

@@ -1,14 +1,22 @@
-"""The notebooks of docs/ run from top to bottom, on generated data, as somebody would run them."""
+"""Notebooks and tutorials of docs/ run from top to bottom on generated data, as users run them."""
 
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted(ROOT.glob("docs/notebooks/*.ipynb"))
+TUTORIALS = {  # and where what needs downloads begins
+    "entities": "## 4. ",
+    "own_data": "## Questions",
+    "questions": "## 4. ",
+    "relations": "## 4. ",
+}
 SECONDS = 600  # that a cell may take; a minute where nothing else runs
 
 
@@ -61,6 +69,35 @@ def test_a_notebook_runs(path, tmp_path, monkeypatch):
         if cell.cell_type == "code"
     )
     assert "test" in said or "step" in said  # the scores of a run
+
+
+@pytest.mark.notebooks
+@pytest.mark.parametrize("page", TUTORIALS)
+def test_a_tutorial_can_be_followed(page, tmp_path):
+    text = (ROOT / f"docs/tutorials/{page}.md").read_text(encoding="utf-8")
+    text = text[: text.index(TUTORIALS[page])]
+    # The commands as an installation has them, in whatever environment runs this.
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    for command, line in {
+        "biobert": f"{sys.executable} -m biobert_jax.cli",
+        "python": sys.executable,
+    }.items():
+        (commands / command).write_text(f'#!/bin/sh\nexec {line} "$@"\n')
+        (commands / command).chmod(0o755)
+    environment = os.environ | {
+        "PATH": f"{commands}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "JAX_PLATFORMS": "cpu",
+    }
+    blocks = re.findall(r"^```(sh|python)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert blocks
+    for kind, code in blocks:
+        if "INIT" in code:  # a checkpoint that would be downloaded
+            continue
+        run = ["bash", "-e", "-c", code] if kind == "sh" else [sys.executable, "-c", code]
+        done = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert not done.returncode, f"{code}\n{done.stdout}\n{done.stderr}"
 
 
 def source(path: Path) -> str:

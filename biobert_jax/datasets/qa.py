@@ -55,7 +55,8 @@ def load_splits(
     """Loads a set.
 
     Args:
-      name: one of `BIOASQ`, `synthetic`, or any other for SQuAD-like files.
+      name: one of `BIOASQ`, or any other for SQuAD-like files; `synthetic` without a path is
+        generated.
       path: a folder. SQuAD-like: `train*.json`, `dev*.json` (or `validation*.json`) and perhaps
         `test*.json`, each in one file or several parts; with dev alone, it is split by article.
         BioASQ: BioBERT's files with the golden ones, or golden ones alone for lists and yes/no.
@@ -76,7 +77,7 @@ def load_splits(
         raise DataError(
             f"dataset.test_passages is {test_passages!r}; expected 'abstracts' or 'snippets'"
         )
-    if name == "synthetic":
+    if name == "synthetic" and not path:
         from biobert_jax.datasets.synthetic.qa import qa_splits
 
         splits = QaSplits(*qa_splits(kind))
