@@ -80,6 +80,7 @@ setup(
         "ray": ["ray>=2.50"],
         "report": ["matplotlib>=3.10"],  # figures of biobert report
         "gcs": ["gcsfs>=2025.3"],  # gs:// paths
+        "s3": ["s3fs>=2025.3"],  # s3:// paths, for data
         "export": ["flatbuffers>=24.3.25"],  # jax.export reads and writes its files with it
         "tensorboard": ["tensorboard>=2.19"],  # looking at runs; they are written without it
         "docs": [  # make docs, make notebooks
@@ -94,6 +95,8 @@ setup(
         "dev": [
             "fastapi>=0.120",
             "flatbuffers>=24.3.25",
+            "gcp-storage-emulator>=2026.7",  # a bucket on this machine, for tests
+            "gcsfs>=2025.3",
             "hypothesis>=6.120",
             "kubernetes-validate>=1.33",  # the published schemas, for launch/
             "matplotlib>=3.10",

@@ -16,6 +16,7 @@ from biobert_jax.analysis import profile, scaling
 from biobert_jax.arguments import expand_option
 from biobert_jax.corpora import commands as corpora
 from biobert_jax.errors import DEBUG, PrintableFormatter, printable, report_errors
+from biobert_jax.files import commands as staged
 from biobert_jax.inference import commands as inference
 from biobert_jax.inference import convert as conversion
 from biobert_jax.inference import export as exporting
@@ -181,6 +182,7 @@ COMMANDS = (
     Command("classify", "gives labels to texts", texts.declare_classify, texts.classify),
     Command("similarity", "scores pairs of texts", texts.declare_similarity, texts.similarity),
     Command("checkpoints", "lists those of runs", checkpoints.declare, checkpoints.run),
+    Command("staged", "lists and removes copies of buckets' files", staged.declare, staged.run),
     Command("profile", "shows where a step's time goes", profile.declare, profile.run),
     Command("scaling", "what a step would take on TPUs and GPUs", scaling.declare, scaling.run),
     Command("evaluate", "scores a model on any file", evaluate.declare, evaluate.run),

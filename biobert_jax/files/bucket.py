@@ -327,6 +327,7 @@ def file_system(scheme: str) -> Any:
         ) from error
     # It logs a traceback of every failed request, which is reported once, in one line.
     logging.getLogger(library).setLevel(logging.CRITICAL)
+    logging.getLogger("google.auth").setLevel(logging.ERROR)
     for protocol in ("gs", "gcs", "s3"):
         # What a listing said a while ago is not what is there: other processes write, too.
         fsspec.config.conf.setdefault(protocol, {}).setdefault("use_listings_cache", False)

@@ -4,7 +4,6 @@ import argparse
 import importlib.util
 import logging
 import os
-from pathlib import Path
 
 from biobert_jax.arguments import positive_number, whole_number
 from biobert_jax.errors import UserError
@@ -104,7 +103,7 @@ def serve(args: argparse.Namespace) -> None:
 
 
 def _token(file: str | None) -> str | None:
-    token = read_text(Path(file), limit=2**12).strip() if file else os.environ.get(TOKEN, "")
+    token = read_text(file, limit=2**12).strip() if file else os.environ.get(TOKEN, "")
     if file and not token:
         raise UserError(f"{file}: is empty; expected a token of one line")
     if len(token.split()) > 1 or not token.isprintable():

@@ -4,10 +4,10 @@ import dataclasses
 import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from biobert_jax.errors import UserError
+from biobert_jax.files import to_path
 from biobert_jax.inference.formats.document import Document
 from biobert_jax.inference.model import Model, load
 from biobert_jax.inference.packed import MAX_ROWS
@@ -35,8 +35,8 @@ def load_models(
     """
     named: dict[str, str] = {}
     for one in given:
-        match = None if Path(one).exists() else _NAME.fullmatch(one)
-        name, source = match.groups() if match else (Path(one).name or one, one)
+        match = None if to_path(one).exists() else _NAME.fullmatch(one)
+        name, source = match.groups() if match else (to_path(one).name or one, one)
         if name in named:
             raise UserError(
                 f"--model {one}: a second model called {name!r}; name them, as in "
