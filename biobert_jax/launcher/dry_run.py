@@ -8,6 +8,7 @@ import dataclasses
 import logging
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from biobert_jax.errors import TrainingError, UserError
+from biobert_jax.files import in_bucket
 from biobert_jax.launcher.checks import check_devices
 from biobert_jax.launcher.train import prepare
 from biobert_jax.tasks import registry
@@ -134,6 +136,8 @@ def check_workdir(workdir: Path, config: Any) -> int:
         logger.info("%s: a run of this config, which would be resumed", workdir)
     elif workdir.exists():
         workdirs.check_unused(workdir)
+    if in_bucket(workdir):
+        return sys.maxsize  # and whether it can be written shows at the first write
     there = workdir
     while not there.exists() and there != there.parent:
         there = there.parent
@@ -192,10 +196,10 @@ def _print(plan: Plan, speed: float, price: float) -> None:
         "memory of a device, by the compiler",
         f"{plan.step_bytes / GIB:.2f} of {plan.device_bytes / GIB:.2f} GiB",
     )
+    free = f"; {plan.free_bytes / GIB:.1f} GiB are free" if plan.free_bytes < sys.maxsize else ""
     table.add_row(
         "checkpoints",
-        f"{plan.runs * plan.checkpoints} of {plan.checkpoint_bytes / GIB:.2f} GiB at the most; "
-        f"{plan.free_bytes / GIB:.1f} GiB are free",
+        f"{plan.runs * plan.checkpoints} of {plan.checkpoint_bytes / GIB:.2f} GiB at most{free}",
     )
     if speed:
         hours = plan.hours(speed)
