@@ -336,7 +336,7 @@ class Model:
         Raises:
           UserError: it is no such model; a text is empty; texts for a model of pairs.
         """
-        return self.classify_records(_records(texts, seconds))
+        return self.classify_records(text_records(texts, seconds))
 
     def classify_records(self, records: Sequence[Record]) -> list[Classified]:
         """Classifies texts that `datasets.text_records` read; see `classify`."""
@@ -349,7 +349,7 @@ class Model:
 
     def similarity(self, texts: str | Sequence[str], seconds: str | Sequence[str]) -> list[float]:
         """The score of each pair, on the scale of the training scores; see `classify`."""
-        return self.compare_records(_records(texts, seconds))
+        return self.compare_records(text_records(texts, seconds))
 
     def compare_records(self, records: Sequence[Record]) -> list[float]:
         """Scores pairs that `datasets.text_records` read; see `similarity`."""
@@ -421,7 +421,7 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield chunk
 
 
-def _records(texts: str | Sequence[str], seconds: str | Sequence[str] | None) -> list[Record]:
+def text_records(texts: str | Sequence[str], seconds: str | Sequence[str] | None) -> list[Record]:
     """Texts, or pairs of texts, without labels; DataError where one is empty or has no partner."""
     firsts = _checked(texts, "texts", empty=False)
     others = None if seconds is None else _checked(seconds, "seconds", empty=False)

@@ -256,6 +256,21 @@ def _add_endpoints(app: "FastAPI", service: Service, limits: Limits) -> None:
         found = await service.answer(asked.question, asked.contexts, asked.top, asked.model)
         return JSONResponse({"answers": [_answer(one) for one in found]})
 
+    @app.post("/v1/classify", response_model=schemas.ClassifyResponse, **shared)
+    async def classify(asked: schemas.ClassifyRequest) -> Any:
+        """Labels of texts, or of pairs of texts."""
+        asked.check(limits)
+        found = await service.classify(asked.texts, asked.seconds, asked.model)
+        said = [{"labels": one.labels, "probabilities": one.probabilities} for one in found]
+        return JSONResponse({"texts": said})
+
+    @app.post("/v1/similarity", response_model=schemas.SimilarityResponse, **shared)
+    async def similarity(asked: schemas.SimilarityRequest) -> Any:
+        """How similar the two texts of each pair are, on the scale of the training scores."""
+        asked.check(limits)
+        scores = await service.similarity(asked.texts, asked.seconds, asked.model)
+        return JSONResponse({"scores": [round(score, 6) for score in scores]})
+
     @app.post("/v1/embed", response_model=schemas.EmbedResponse, **shared)
     async def embed(asked: schemas.EmbedRequest) -> Any:
         """A vector of each text."""
@@ -331,5 +346,6 @@ class _Watched:
 
 _KNOWN = {
     *("/", "/docs", "/health", "/ready", "/metrics", "/openapi.json"),
-    *(f"/v1/{name}" for name in ("models", "annotate", "relations", "answer", "embed")),
+    *(f"/v1/{name}" for name in ("models", "annotate", "relations", "answer", "classify")),
+    *(f"/v1/{name}" for name in ("similarity", "embed")),
 }

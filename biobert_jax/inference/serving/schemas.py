@@ -102,6 +102,39 @@ class AnswerRequest:
 
 
 @dataclass
+class ClassifyRequest:
+    """Texts to give labels to; for a model of pairs, `seconds` has the other text of each."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    texts: list[str] = _described(examples=[["Tumours grow new vessels."]])
+    seconds: list[str] | None = _described("for pairs: the other text of each")
+    model: str | None = None
+
+    def check(self, limits: Limits) -> None:
+        """Raises Refused where it is more than the limits."""
+        check_texts("texts", self.texts, limits)
+        if self.seconds is not None:
+            check_texts("seconds", self.seconds, limits)
+
+
+@dataclass
+class SimilarityRequest:
+    """Pairs of texts: the first of each, and the second of each."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    texts: list[str] = _described(examples=[["Kras is mutated."]])
+    seconds: list[str] = _described(examples=[["KRAS has mutations."]])
+    model: str | None = None
+
+    def check(self, limits: Limits) -> None:
+        """Raises Refused where it is more than the limits."""
+        check_texts("texts", self.texts, limits)
+        check_texts("seconds", self.seconds, limits)
+
+
+@dataclass
 class EmbedRequest:
     """Texts to make vectors of."""
 
@@ -195,6 +228,24 @@ class AnswerOut:
 @dataclass
 class AnswerResponse:
     answers: list[AnswerOut]
+
+
+@dataclass
+class ClassifiedOut:
+    """The most probable label alone; or, of a model of several labels, all that it gives."""
+
+    labels: list[str]
+    probabilities: dict[str, float]
+
+
+@dataclass
+class ClassifyResponse:
+    texts: list[ClassifiedOut]
+
+
+@dataclass
+class SimilarityResponse:
+    scores: list[float]
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import Any
 from biobert_jax.errors import UserError
 from biobert_jax.files import to_path
 from biobert_jax.inference.formats.document import Document
-from biobert_jax.inference.model import Model, load
+from biobert_jax.inference.model import Model, load, text_records
 from biobert_jax.inference.packed import MAX_ROWS
 from biobert_jax.inference.questions import Asked
 from biobert_jax.inference.serving.batching import Batcher
@@ -148,6 +148,29 @@ class Service:
         size = ["".join((question, *contexts))]
         return (await self._run("answer", (model.name, top), run, asked, size))[0]
 
+    async def classify(
+        self, texts: Sequence[str], seconds: Sequence[str] | None, name: str | None = None
+    ) -> Sequence[Any]:
+        """Gives texts, or pairs of texts, their labels."""
+        model = self.of("classify", [name] if name else None)[0]
+        return await self._of_texts("classify", model, texts, seconds)
+
+    async def similarity(
+        self, texts: Sequence[str], seconds: Sequence[str], name: str | None = None
+    ) -> Sequence[Any]:
+        """Scores pairs of texts."""
+        model = self.of("similarity", [name] if name else None)[0]
+        return await self._of_texts("similarity", model, texts, seconds)
+
+    async def _of_texts(
+        self, method: str, model: Model, texts: Sequence[str], seconds: Sequence[str] | None
+    ) -> Sequence[Any]:
+        records = text_records(texts, seconds)
+        run = model.classify_records if method == "classify" else model.compare_records
+        sizes = [record.text + (record.second or "") for record in records]
+        # Texts and pairs are not read together: a model of one refuses the other.
+        return await self._run(method, (model.name, seconds is None), run, records, sizes)
+
     async def embed(
         self, texts: Sequence[str], pooling: str, name: str | None = None
     ) -> Sequence[Any]:
@@ -192,6 +215,12 @@ def _first_use(model: Model, rows: int) -> None:
     elif "answer" in model.methods:
         text = _words(model.answerer.windowing.max_length - 8)
         model.answer_asked([Asked("", "word", (text,))] * rows)
+    elif "classify" in model.methods:
+        text = _words(model.text_classifier.windowing.max_length // 2)
+        model.classify([text] * rows, [text] * rows if model.text_classifier.paired else None)
+    elif "similarity" in model.methods:
+        text = _words(model.comparer.windowing.max_length // 2)
+        model.similarity([text] * rows, [text] * rows)
     else:
         model.embed([_words(model.checkpoint.config.max_position_embeddings)] * rows)
 

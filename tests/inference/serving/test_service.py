@@ -13,9 +13,14 @@ import requests
 
 from biobert_jax import cli
 from biobert_jax.inference.formats.registry import FORMATS
+from biobert_jax.inference.model import Model
 from biobert_jax.inference.serving import schemas, server
 from biobert_jax.inference.serving.limits import Limits
-from tests.inference.conftest import TEXT
+from biobert_jax.inference.serving.service import warm_up
+from biobert_jax.models.heads import SequenceClassifier
+from biobert_jax.tasks.classification import ClassificationCard
+from biobert_jax.tasks.similarity import SimilarityCard
+from tests.inference.conftest import TEXT, tiny_checkpoint
 from tests.inference.serving.conftest import LIMITS, serving
 
 STRANGE = [
@@ -69,6 +74,25 @@ class TestEndpoints:
         for vector, own in zip(found["vectors"], ours, strict=True):
             assert vector == pytest.approx(own, abs=1e-4)
 
+    def test_labels_and_scores(self):
+        make = SequenceClassifier
+        labels = tiny_checkpoint(labels=["a", "b"], make=make, card=ClassificationCard)
+        scores = tiny_checkpoint(labels=["score"], make=make, card=SimilarityCard)
+        models = Model(labels, name="labels"), Model(scores, name="scores")
+        with serving(models) as service:
+            found = service.post("/v1/classify", texts=["Gold.", TEXT])["texts"]
+            for one, ours in zip(found, models[0].classify(["Gold.", TEXT]), strict=True):
+                assert one["labels"] == list(ours.labels)
+                assert one["probabilities"] == pytest.approx(ours.probabilities, abs=1e-5)
+            (score,) = service.post("/v1/similarity", texts=["Gold."], seconds=[TEXT])["scores"]
+            assert score == pytest.approx(models[1].similarity("Gold.", TEXT)[0], abs=1e-4)
+            for path in ("classify", "similarity"):
+                body = {"texts": ["a"], "seconds": ["b", "c"]}
+                assert "2 seconds" in service.post(f"/v1/{path}", 422, **body)["error"]
+            pair = service.post("/v1/classify", 422, texts=["a"], seconds=["b"])
+            assert "trained on single texts" in pair["error"]
+        warm_up(models[1:])
+
     @pytest.mark.parametrize("form", sorted(FORMATS))
     def test_every_format(self, service, models, form):
         body = {"texts": [TEXT], "ids": ["PMID-1"], "format": form}
@@ -84,8 +108,9 @@ class TestEndpoints:
         assert found["limits"]["text"] == LIMITS.text
         openapi = requests.get(f"{service}/openapi.json", timeout=60).json()
         assert set(openapi["paths"]) == {
-            f"/v1/{name}" for name in ("models", "annotate", "relations", "answer", "embed")
-        }
+            f"/v1/{name}"
+            for name in ("models", "annotate", "relations", "answer", "classify", "similarity")
+        } | {"/v1/embed"}
         for name in ("health", "ready"):
             assert requests.get(f"{service}/{name}", timeout=60).status_code == 200
         metrics = requests.get(f"{service}/metrics", timeout=60).text
