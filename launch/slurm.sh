@@ -43,7 +43,7 @@ if [[ -n $DRY_RUN ]]; then
 fi
 
 # Slurm signals the tasks themselves at pre-emption, and this script before the time limit.
-# shellcheck disable=SC2329 # the trap calls it
+# shellcheck disable=SC2317,SC2329 # the trap calls it
 save_and_end() { scancel --signal=TERM "${SLURM_JOB_ID:?not a job: sbatch ${0##*/}}"; }
 trap save_and_end USR1
 trap : TERM # the tasks have it, too: what they save decides
