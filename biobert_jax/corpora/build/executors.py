@@ -85,7 +85,13 @@ def run_ray(
             "pip install 'biobert_jax[ray]'"
         ) from error
     if not ray.is_initialized():
-        ray.init(log_to_driver=False)
+        try:
+            ray.init(log_to_driver=False)
+        except Exception as error:  # Ray has no class of its own for a node that does not start
+            raise DataError(
+                f"--engine ray: Ray did not start, or the cluster of RAY_ADDRESS does not answer "
+                f"({str(error)[:200]}); expected a cluster. See ray status, or use --engine local"
+            ) from error
     remote = ray.remote(num_cpus=1, max_retries=_RETRIES)(function)
     waiting = iter(tasks)
     running: list[ray.ObjectRef] = []
