@@ -122,7 +122,10 @@ def main() -> None:
             spent = (time.perf_counter() - began, time.process_time() - processor)
             found[name].append(spent)
         line = {name: [round(value, 2) for value in values[-1]] for name, values in found.items()}
-        print(json.dumps({"round": number, "documents": len(some), "tokens": tokens, **line}))
+        print(
+            json.dumps({"round": number, "documents": len(some), "tokens": tokens} | line),
+            flush=True,
+        )
     for name, values in found.items():
         rates = [len(some) / spent for some, (_, spent) in zip(rounds, values, strict=True)]
         ratios = [a / b for (_, a), (_, b) in zip(values, found["annotate"], strict=True)]
