@@ -65,6 +65,16 @@ def read_documents(
       DataError: it cannot be read, looks like another form, a record is damaged, or two documents
         have one id; names the line or the record.
     """
+    if path == STANDARD_INPUT:  # somebody may still be typing it: looked at when it is read
+        return _later(path, kind, whole, unique)
+    return _documents(path, kind, whole, unique)
+
+
+def _later(path: str, kind: str | None, whole: bool, unique: bool) -> Iterator[Document]:
+    yield from _documents(path, kind, whole, unique)
+
+
+def _documents(path: str, kind: str | None, whole: bool, unique: bool) -> Iterator[Document]:
     if path != STANDARD_INPUT and to_path(path).is_dir():
         if kind not in (None, BRAT) or not is_brat(path):
             wanted = "a folder of brat with .txt files" if kind in (None, BRAT) else "a file"
