@@ -10,9 +10,9 @@ RUN = $(VENV)/bin/python
 # Empty where the environment is somebody else's, as in CI.
 READY ?= $(VENV)/ready
 FAST = not slow and not processes and not notebooks
-# Sphinx and Jupyter, apart from what the tests need.
-DOCS_VENV ?= .venv-docs
-DOCS_READY ?= $(DOCS_VENV)/ready
+# Sphinx and Jupyter, apart from what the tests need; where READY is empty they are in VENV.
+DOCS_VENV ?= $(if $(READY),.venv-docs,$(VENV))
+DOCS_READY ?= $(if $(READY),$(DOCS_VENV)/ready)
 DOCS_RUN = $(DOCS_VENV)/bin/python
 
 .PHONY: demo check lint types test test-full test-newest test-oldest test-devices parity docs notebooks ci \
