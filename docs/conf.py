@@ -50,7 +50,7 @@ REPORT = "report/index.html"
 
 
 def setup(app):
-    app.connect("autodoc-process-docstring", backticks_are_code)
+    app.connect("autodoc-process-docstring", backticks_are_code, priority=400)  # before napoleon
     app.connect("doctree-resolved", open_the_report)
     app.connect("build-finished", copy_the_report)
 
