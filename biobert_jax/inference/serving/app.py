@@ -73,11 +73,16 @@ def make_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        warming = threading.Thread(target=_warm, args=(models, state))
         if warm:
-            threading.Thread(target=_warm, args=(models, state), daemon=True).start()
+            warming.start()
         else:
             state.ready = True
         yield
+        state.stopping = True
+        if warm:
+            # A thread that compiles while Python ends takes the process down with it.
+            warming.join()
         batcher.close()
 
     app = FastAPI(
@@ -104,9 +109,11 @@ def make_app(
 def _warm(models: Sequence[Model], state: State) -> None:
     started = time.monotonic()
     try:
-        warm_up(models)
+        warm_up(models, lambda: state.stopping)
     except Exception:
         logger.exception("the models could not be tried; requests will say why")
+    if state.stopping:
+        return
     state.ready = True
     logger.info("ready: programs compiled in %.1f s", time.monotonic() - started)
 

@@ -62,6 +62,16 @@ def make_server(app: Any, limits: Limits) -> Any:
                 host = f"[{host}]" if ":" in host else host
                 logger.info("http://%s:%d/ (the page), /docs (for programs)", host, port)
 
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            # A client whose connection the system has made, and that nobody has accepted, would
+            # see it reset: these are accepted first, and what they ask is read and refused.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            for listening in self.servers:
+                listening.close()
+            await asyncio.sleep(limits.drain)
+            await super().shutdown(sockets)
+
         def handle_exit(self, sig: int, frame: Any) -> None:
             if state.stopping:  # the second signal
                 super().handle_exit(sig, frame)

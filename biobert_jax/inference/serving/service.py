@@ -194,13 +194,20 @@ class Service:
         return await self.batcher.submit((method, key), run, items, characters)
 
 
-def warm_up(models: Sequence[Model]) -> None:
-    """Compiles what requests will need: a program for each number of rows of each model."""
-    for model in models:
-        rows = 1
-        while rows <= MAX_ROWS:
+def warm_up(models: Sequence[Model], stopped: Callable[[], bool] = lambda: False) -> None:
+    """Compiles what requests will need: a program for each number of rows of each model.
+
+    Args:
+      models: the most used programs of all come first.
+      stopped: ends it before the next program.
+    """
+    rows = 1
+    while rows <= MAX_ROWS:
+        for model in models:
+            if stopped():
+                return
             _first_use(model, rows)
-            rows *= 2
+        rows *= 2
 
 
 def _first_use(model: Model, rows: int) -> None:

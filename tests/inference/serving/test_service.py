@@ -1,5 +1,6 @@
 """The service over HTTP, with tiny models."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -294,6 +295,23 @@ class TestCommand:
         assert found["documents"][0]["text"] == TEXT
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0, "".join(lines) + process.stderr.read()
+
+    def test_stopping_while_programs_are_compiled(self, models, monkeypatch):
+        """The compiling thread ends before Python does."""
+        from biobert_jax.inference.serving import app, service
+
+        used = []
+        monkeypatch.setattr(service, "_first_use", lambda *job: used.append(job) or time.sleep(0.2))
+        made = app.make_app(models, LIMITS)
+
+        async def run():
+            async with made.router.lifespan_context(made):
+                assert not made.state.state.ready
+
+        asyncio.run(run())
+        assert 1 <= len(used) < 15
+        assert [t.name for t in threading.enumerate() if "_warm" in t.name] == []
+        assert not made.state.state.ready
 
     @pytest.mark.parametrize(
         ("more", "words"),
