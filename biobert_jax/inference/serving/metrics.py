@@ -1,5 +1,7 @@
 """What the service counts, in the form that Prometheus reads."""
 
+from typing import Any
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _TEXTS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -13,7 +15,7 @@ class Metrics:
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
         self.registry = CollectorRegistry()
-        own = {"registry": self.registry}
+        own: Any = {"registry": self.registry}
         self.requests = Counter("biobert_requests", "Answered requests.", ("path", "status"), **own)
         self.seconds = Histogram(
             "biobert_request_seconds",

@@ -29,7 +29,7 @@ def add_page(app: "FastAPI") -> None:
     """Adds the page at / and the description of the endpoints at /docs."""
     from fastapi.responses import Response
 
-    folder = resources.files(__package__) / "assets"
+    folder = resources.files("biobert_jax.inference.serving") / "assets"
     for path, (name, kind) in _FILES.items():
         app.add_api_route(
             path,

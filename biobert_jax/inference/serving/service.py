@@ -177,7 +177,7 @@ class Service:
         """Makes a vector of each text."""
         model = self.of("embed", [name] if name else None)[0]
 
-        def run(texts: Sequence[str]) -> Sequence[Any]:
+        def run(texts: Sequence[str]) -> Any:
             return model.embed(texts, pooling).vectors
 
         return await self._run("embed", (model.name, pooling), run, texts)
