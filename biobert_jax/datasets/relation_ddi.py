@@ -133,8 +133,8 @@ def _examples(data: bytes, where: str, marking: str) -> Iterator[RelationExample
         for pair in sentence.iter("pair"):
             id_ = pair.get("id") or ""
             try:
-                drugs = [Entity(*spans[pair.get(side)], "DRUG") for side in ("e1", "e2")]
-                marked = METHODS[marking](text, *drugs)
+                first, second = (Entity(*spans[pair.get(side)], "DRUG") for side in ("e1", "e2"))
+                marked = METHODS[marking](text, first, second)
             except KeyError as error:
                 raise DataError(
                     f"{at(where)}: pair {id_!r:.60} names the entity {error}, which its sentence "

@@ -129,7 +129,7 @@ def _per_label(
     for label in labels:
         in_gold, in_predicted = (np.array([label in one for one in s]) for s in (gold, predicted))
         sums = (in_gold & in_predicted).sum(), in_gold.sum(), in_predicted.sum()
-        out[label] = _scores(*map(int, sums)) | {"support": int(sums[1])}
+        out[label] = {**_scores(*map(int, sums)), "support": int(sums[1])}
     return out
 
 

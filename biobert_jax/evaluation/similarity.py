@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,8 +30,8 @@ def score(gold: Sequence[float], predicted: Sequence[float]) -> dict[str, float 
     if len(a) > 1 and np.ptp(a) and np.ptp(b):
         from scipy import stats  # here, since --help should not wait for it
 
-        results["pearson"] = 100 * float(stats.pearsonr(a, b)[0])
-        results["spearman"] = 100 * float(stats.spearmanr(a, b)[0])
+        correlations: Any = {"pearson": stats.pearsonr(a, b), "spearman": stats.spearmanr(a, b)}
+        results |= {name: 100 * float(found.statistic) for name, found in correlations.items()}
     else:
         logger.warning(
             "of %d pairs %s have the same number: correlations are not defined, and count as 0",

@@ -27,7 +27,7 @@ from biobert_jax.errors import UserError
 # without these retries. epath looks at this when it is imported.
 os.environ.setdefault("EPATH_USE_TF", "0")
 
-from etils import epath
+from etils.epath import backend, gpath
 
 _LIBRARY = {"gs": ("gcsfs", "gcs"), "s3": ("s3fs", "s3")}
 """For each scheme its fsspec library and the extra of this package that brings it."""
@@ -47,7 +47,7 @@ class Status(NamedTuple):
         return round(self.st_mtime * 1e6) * 1000
 
 
-class BucketPath(epath.gpath.PosixGPath):
+class BucketPath(gpath.PosixGPath):
     """A path in a bucket with the methods of `pathlib.Path` that read and list.
 
     Errors are OSErrors, with the path and what the service said.
@@ -331,7 +331,7 @@ def file_system(scheme: str) -> Any:
     for protocol in ("gs", "gcs", "s3"):
         # What a listing said a while ago is not what is there: other processes write, too.
         fsspec.config.conf.setdefault(protocol, {}).setdefault("use_listings_cache", False)
-    return epath.backend.fsspec_backend.fs(f"{scheme}://")
+    return backend.fsspec_backend.fs(f"{scheme}://")
 
 
 def _status(info: dict[str, Any]) -> Status:

@@ -297,7 +297,8 @@ class Model:
         """
         if isinstance(questions, str):
             questions = [questions]
-            contexts = [[contexts] if isinstance(contexts, str) else contexts]
+            passages: Any = [contexts] if isinstance(contexts, str) else contexts
+            contexts = [passages]
         elif isinstance(contexts, str):
             contexts = [contexts] * len(questions)
         if len(questions) != len(contexts):

@@ -8,14 +8,16 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 from biobert_jax.errors import DataError, WriteError, printable
 from biobert_jax.files import atomic_writing, in_bucket, refuse_overwriting, shown, to_path
-from biobert_jax.inference.texts import STANDARD_INPUT, Text
+from biobert_jax.inference.texts import STANDARD_INPUT
 
 if TYPE_CHECKING:
     from rich.text import Text as RichText
+
+T = TypeVar("T")
 
 
 def check_output(
@@ -129,7 +131,7 @@ def write_exactly(path: Path, text: str) -> None:
         temporary.write_bytes(text.encode())
 
 
-def only_one(texts: Iterator[Text], where: str) -> list[Text]:
+def only_one(texts: Iterator[T], where: str) -> list[T]:
     """The one text of a file, or none.
 
     Raises:
@@ -144,7 +146,7 @@ def only_one(texts: Iterator[Text], where: str) -> list[Text]:
     return some
 
 
-def text_beside(output: str | None, texts: Sequence[Text]) -> Path | None:
+def text_beside(output: str | None, texts: Sequence[Any]) -> Path | None:
     """The path of the text that brat expects beside its annotations; None if it exists.
 
     Raises:

@@ -147,5 +147,5 @@ def _fingerprint(params: Any) -> str:
     """A checksum of all weights: a run that has gone on has others under the same name."""
     value = 0
     for leaf in jax.tree.leaves(params):
-        value = zlib.crc32(np.ascontiguousarray(leaf).view(np.uint8).reshape(-1), value)
+        value = zlib.crc32(np.ascontiguousarray(leaf).tobytes(), value)
     return f"{value:08x}"

@@ -80,7 +80,7 @@ def probabilities_of(logits: jax.Array, several: bool) -> jax.Array:
 def given(probabilities: np.ndarray, labels: Sequence[str], several: bool) -> tuple[str, ...]:
     """The labels that probabilities [C] give: the most probable one, or all from `THRESHOLD`."""
     if several:
-        return tuple(labels[i] for i in np.flatnonzero(probabilities >= THRESHOLD))
+        return tuple(labels[int(i)] for i in np.flatnonzero(probabilities >= THRESHOLD))
     return (labels[int(probabilities.argmax())],)
 
 

@@ -46,8 +46,9 @@ def score_classification(model: Trained, data: Path, split: str, rename: Mapping
     classification_sets.check_labels(labels, records, f"the model of {model.source}")
     if not isinstance(card, ClassificationCard):
         first = records[0]
-        kinds = {"several": first.several, "paired": first.second is not None}
-        card = ClassificationCard(**common_fields(card), **kinds)
+        card = ClassificationCard(
+            **common_fields(card), several=first.several, paired=first.second is not None
+        )
     _check_paired(records, card.paired, model.source)
     if records[0].several != card.several:
         raise DataError(

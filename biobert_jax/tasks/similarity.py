@@ -118,7 +118,7 @@ class SimilarityTask:
         for split, records in data.splits.items():
             self._featurized[split] = found = featurize(records, tokenizer, windowing)
             for example, record in zip(found.examples, records, strict=True):
-                example["score"] = np.float32(card.scale.to_unit(record.score))
+                example["score"] = np.asarray(card.scale.to_unit(record.score), np.float32)
             logger.info(
                 "%s: %d pairs, %d longer than %d pieces, whose ends are not read",
                 split,
