@@ -125,7 +125,7 @@ def scores_table(
                 add(average)
             continue
         ours = {s.label: s for s in mine if row["ours"] and s.dataset == row["ours"]}
-        name = " ".join(filter(None, (row["dataset"], _bracketed(row["entity_type"]))))
+        name = _set_name(row)
         measures = [*paper["measures"], *_more(ours.values(), paper["measures"], row)]
         for measure in measures:
             theirs = row["scores"].get(measure, {})
@@ -149,7 +149,7 @@ def scores_table(
     header = ["set", "", *(f"{label} [paper]" for label in paper["columns"].values()), *labels]
     notes = [_source(paper) + " Ours: mean ± standard deviation (seeds). Best in bold."]
     if 0 < len(shared) < len(named):
-        over = ", ".join(named[dataset]["dataset"] for dataset in shared)
+        over = ", ".join(_set_name(named[dataset]) for dataset in shared)
         notes.append(f"Average of {len(shared)}, ours and the paper's: over {over}.")
     if rows:
         baseline = ", ".join(sorted({row.baseline.label for row in rows}))
@@ -250,6 +250,10 @@ def _title(number: int, paper: Mapping[str, Any]) -> str:
 
 def _source(paper: Mapping[str, Any]) -> str:
     return f"Published: {paper['source']}."
+
+
+def _set_name(row: Mapping[str, Any]) -> str:
+    return " ".join(filter(None, (row["dataset"], _bracketed(row["entity_type"]))))
 
 
 def _bracketed(text: str | None) -> str:
