@@ -26,8 +26,9 @@ from biobert_jax.training.data import (
     training_data,
 )
 from biobert_jax.training.evaluator import Evaluator
-from biobert_jax.training.metrics import THROUGHPUT, MetricsLog, Progress, Writers, scalars
+from biobert_jax.training.metrics import THROUGHPUT, MetricsLog, Writers, scalars
 from biobert_jax.training.profiling import StepTrace
+from biobert_jax.training.progress import Progress
 from biobert_jax.training.sharding import log_bytes, make_mesh, mesh_sizes, to_devices
 from biobert_jax.training.step import Program, build_program, shardings_of
 

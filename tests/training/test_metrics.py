@@ -11,11 +11,11 @@ from biobert_jax.training.metrics import (
     METRICS,
     THROUGHPUT,
     Interval,
-    Progress,
     Writers,
     keep_until,
     write_scores,
 )
+from biobert_jax.training.progress import Progress
 
 
 def step_metrics(seed: int) -> dict:

@@ -15,7 +15,7 @@ from biobert_jax.training.run import Run
 
 
 class Clock:
-    """In the place of metrics.Progress."""
+    """In the place of progress.Progress."""
 
     def __init__(self):
         self.waits = []
