@@ -31,7 +31,7 @@ def refused(capsys, *arguments) -> str:
         (["annotate", "--modle=a"], ["no option --modle; did you mean --model?"]),
         (["annotate", "--mod", "a"], ["no option --mod;"]),
         (["annotate", "--model"], ["--model"]),
-        (["annotate", "--model", "a", "--model", "b"], ["--model", "twice"]),
+        (["relations", "--model", "a", "--model", "b"], ["--model", "twice"]),
         (["annotate", "--model", "a", "--input", "b", "--input=c"], ["--input", "twice"]),
         (["annotate", "--model", "a", "b"], ["b"]),
         (["annotate", "--model", "a", "--format", "x\ny"], ["--format", "jsonl"]),

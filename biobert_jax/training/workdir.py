@@ -45,6 +45,9 @@ MAY_CHANGE = (
 """Settings that a run may resume with other values of: they change nothing about the result but for
 rounding. `compute.dropout` is none: other generators draw other masks."""
 
+EXACT = ("log_every", "checkpoint", "loader", "profile", "upload_every", "distributed")
+"""Those of MAY_CHANGE that do not even change rounding."""
+
 _LOGS = (".log", ".out", ".err")
 
 
@@ -211,19 +214,24 @@ def resumed_with(workdir: Path) -> list[dict[str, Any]]:
     """What a run was resumed with that it was not started with, for results.json.
 
     Returns:
-      For each start that changed something, when it `started`, and `changed`: by name, the value
-      before and the one since.
+      For each start that changed something that may change rounding, when it `started`, and
+      `changed`: by name, the value before and the one since.
     """
     try:
         values = read_json(workdir / "environment.json")
         starts = [*values.get("earlier", []), values]
-        return [
-            {"started": one.get("started"), "changed": one["changed"]}
-            for one in starts
-            if "changed" in one
-        ]
+        out = []
+        for one in starts:
+            changed = {n: v for n, v in one.get("changed", {}).items() if not _exact(n)}
+            if changed:
+                out.append({"started": one.get("started"), "changed": changed})
+        return out
     except (DataError, AttributeError, TypeError):
         return []  # it is a record, and a run is finished without it
+
+
+def _exact(name: str) -> bool:
+    return any(f"{name}.".startswith(f"{one}.") for one in EXACT)
 
 
 def _wait_for(path: Path, seconds: float) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from biobert_jax.errors import CheckpointError
 from biobert_jax.inference.annotate import _entities, annotate, make_annotator
+from biobert_jax.inference.formats.document import Entity
 from biobert_jax.text.basic import basic_words
 from biobert_jax.text.sentences import split_sentences
 
@@ -110,8 +111,8 @@ def test_an_entity_is_as_certain_as_its_least_certain_word(annotator):
     encoding = annotator.tokenizer.encode("Brackow fever gold")
     probabilities = np.array([[0.1, 0, 0, 0.9, 0], [0, 0.3, 0, 0, 0.7], [0.8, 0, 0.2, 0, 0]])
     text = "xx Brackow fever gold"
-    (entity,) = _entities(text, 3, encoding, probabilities, annotator.labels)
-    assert entity == (3, 16, "Disease", "Brackow fever", 0.7)
+    (entity,) = _entities(text, 3, encoding, probabilities, annotator, "m")
+    assert entity == Entity(3, 16, "Disease", "Brackow fever", 0.7, "m")
 
 
 def test_capitals_that_an_uncased_model_does_not_see_are_counted(uncased_annotator, caplog):

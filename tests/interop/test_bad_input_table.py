@@ -103,7 +103,7 @@ def one_nan(array):
 CONFIGS = [
     (cut("config.json", 0.5), "the JSON ends in the middle"),
     (holding("config.json", ""), "config.json"),
-    (holding("config.json", "[]"), "no hidden_size"),
+    (holding("config.json", "[]"), "expected a JSON object, found list"),
     (holding("config.json", b"\x80\x81"), "not UTF-8"),
     (holding("config.json", "[" * 100_000), "nested too deeply"),
     (holding("config.json", '{"hidden_size": 12, "hidden_size": 24}'), "'hidden_size' twice"),
