@@ -1,5 +1,7 @@
 """Rows without end: the work of making blocks is spread over the rows."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -116,3 +118,26 @@ def test_numbers_and_vectors_come_through_worker_processes():
     finally:
         here.close()
         elsewhere.close()
+
+
+@pytest.mark.parametrize("prefetch", [1, 6])
+def test_so_many_batches_are_prepared_ahead(prefetch):
+    """One batch read; `prefetch` more wait, and one more is in the thread's hands."""
+    source, features = Source(), {"input_ids": Feature("token")}
+    expected = rows(source)
+    for _ in range(STREAMS * (1 + prefetch)):
+        next(expected)
+    least = source.made
+    for _ in range(STREAMS):
+        next(expected)
+    most = source.made
+    counting = Source()
+    dataset = streams.RowStreams(counting, Packing(32, 4), features, STREAMS)
+    batches = streams.Batches(dataset, workers=0, prefetch=prefetch)
+    next(batches)
+    deadline = time.monotonic() + 20
+    while counting.made < least and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.2)  # it stops there
+    batches.close()
+    assert least <= counting.made <= most
