@@ -79,9 +79,9 @@ def load_classification(
                 f"{records[0].where}: {split} and train differ: one has `label`, one class, the "
                 "other `labels`, several; expected the same in both"
             )
-    labels: Sequence[str] = _label_set(splits["train"], path or name)
+    labels: list[str] = _label_set(splits["train"], path or name)
     if name == "hoc" and {label for r in splits["train"] for label in r.labels} <= set(HALLMARKS):
-        labels = HALLMARKS
+        labels = [*HALLMARKS]
     check_labels(labels, [r for split in ("validation", "test") for r in splits[split]])
     splits = limited(splits, limit, train_limit)
     groups = {split: len({r.group for r in rs} - {""}) for split, rs in splits.items()}

@@ -122,7 +122,7 @@ def test_a_missing_path_says_where_the_set_is():
 def test_hallmarks_have_names_and_abstracts(tmp_path):
     text = "labels\tsentence\tindex\n0_1,9_1\tA.\t5_s0\n0_0,9_0\tB.\t5_s1\n0_0,3_1\tC.\t6_s0\n"
     data = load_classification("hoc", write(tmp_path / "hoc", train=text, test=text), limit=1)
-    assert data.labels == list(HALLMARKS)
+    assert tuple(data.labels) == HALLMARKS
     assert [(r.labels, r.group) for r in data.splits["test"]] == [
         ((HALLMARKS[0], HALLMARKS[9]), "5"),
         ((), "5"),  # the limit is one sentence, and an abstract is not cut
