@@ -9,6 +9,7 @@ of a difference is chance. Ratios are those within a turn, of real tokens per se
 and the range of the middle half. Memory is what the compiler plans for temporaries.
 """
 
+import functools
 import itertools
 import json
 import statistics
@@ -67,10 +68,14 @@ def main() -> None:
     for key, options in variants("float32" if on_cpu else "bfloat16", 0 if on_cpu else 1).items():
         state, step, batches = make_step(settings, options)
         began = time.perf_counter()
-        compiled = step.lower(state, batches[0][1]).compile()
+        compiled = step.func.lower(state, batches[0][1], **step.keywords).compile()
         compiling[key] = time.perf_counter() - began
         memory[key] = compiled.memory_analysis().temp_size_in_bytes
-        running[key] = [compiled, state, itertools.cycle(batches)]
+        running[key] = [
+            functools.partial(compiled, **step.keywords),
+            state,
+            itertools.cycle(batches),
+        ]
         speeds[key] = []
     for _ in range(args.turns):
         for key, (compiled, _, batches) in running.items():

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -90,7 +91,8 @@ def make_step(
         `attention_dropout`; `donate`, whether the step takes its state's memory over.
 
     Returns:
-      A state, the jitted step and the first batches with their real tokens.
+      A state, the jitted step (its `func`, with its `numbers` given) and the first batches with
+      their real tokens.
     """
     import jax
 
@@ -98,8 +100,8 @@ def make_step(
     from biobert_jax.input.packing import IGNORED
     from biobert_jax.launcher.start import platform_here
     from biobert_jax.models import attention
-    from biobert_jax.training.optimizer import make_optimizer
-    from biobert_jax.training.step import make_init, make_train_step
+    from biobert_jax.training.optimizer import make_optimizer, schedule_numbers
+    from biobert_jax.training.step import make_init, step_of
 
     compute = dict(options["compute"])
     rate = options.get("attention_dropout", 0.1)
@@ -109,10 +111,17 @@ def make_step(
     task, source = batches_of(settings, compute, options.get("packed", True))
     config = dataclasses.replace(task.model.config, attention_probs_dropout_prob=rate)
     task.model = task.model.clone(config=config)
-    optimizer, schedule = make_optimizer(defaults().optimizer, 100_000)
+    run = defaults()
+    optimizer, _ = make_optimizer(run.optimizer, 100_000)
     state = jax.jit(make_init(task, optimizer))(0)
     donated = (0,) if options.get("donate", True) else ()
-    step = jax.jit(make_train_step(task, optimizer, schedule, 0), donate_argnums=donated)
+    numbers = {"seed": 0, **schedule_numbers(run.optimizer, 100_000)}
+
+    def train_step(state, batch, numbers):
+        return step_of(run, task, numbers)(state, batch)
+
+    # As in a run: seed and schedule are inputs of the compiled step.
+    step = functools.partial(jax.jit(train_step, donate_argnums=donated), numbers=numbers)
     first = first_batches(source)
     if options.get("project_all"):
         for _, batch in first:

@@ -329,7 +329,7 @@ def file_system(scheme: str) -> Any:
     logging.getLogger(library).setLevel(logging.CRITICAL)
     logging.getLogger("google.auth").setLevel(logging.ERROR)
     for protocol in ("gs", "gcs", "s3"):
-        # What a listing said a while ago is not what is there: other processes write, too.
+        # A cached listing goes stale: other processes write, too.
         fsspec.config.conf.setdefault(protocol, {}).setdefault("use_listings_cache", False)
     return backend.fsspec_backend.fs(f"{scheme}://")
 

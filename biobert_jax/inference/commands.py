@@ -201,8 +201,9 @@ def answer(args: argparse.Namespace) -> None:
     from biobert_jax.datasets.bioasq import write_submission
     from biobert_jax.inference.formats.json_lines import write_answers
     from biobert_jax.inference.formats.terminal import answers_text
-    from biobert_jax.inference.model import QUESTIONS_AT_ONCE, chunks, load
+    from biobert_jax.inference.model import QUESTIONS_AT_ONCE, load
     from biobert_jax.inference.questions import read_questions
+    from biobert_jax.inference.text_arguments import chunks
     from biobert_jax.inference.texts import name_of
 
     kind = args.format or _format(args, "text")
@@ -263,8 +264,9 @@ def relations(args: argparse.Namespace) -> None:
     from biobert_jax.datasets.relation_files import parse_relations
     from biobert_jax.inference.formats import json_lines, tsv
     from biobert_jax.inference.formats.terminal import relation_text
-    from biobert_jax.inference.model import TEXTS_AT_ONCE, chunks, load
+    from biobert_jax.inference.model import TEXTS_AT_ONCE, load
     from biobert_jax.inference.relations import check_marks
+    from biobert_jax.inference.text_arguments import chunks
     from biobert_jax.inference.texts import name_of, read_all
 
     kind = args.format or _format(args, "text")

@@ -23,10 +23,9 @@ of rows. Methods may be called from several threads at once.
 """
 
 import dataclasses
-import itertools
-import re
+import functools
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from biobert_jax.datasets.relation_files import RelationExample
@@ -53,6 +52,7 @@ from biobert_jax.inference.relations import (
     make_classifier,
 )
 from biobert_jax.inference.similarity import Comparer, compare_texts, make_comparer
+from biobert_jax.inference.text_arguments import checked, chunks, in_chunks, text_records
 from biobert_jax.interop.checkpoint import Checkpoint
 from biobert_jax.interop.load import load_checkpoint
 from biobert_jax.interop.workdir import read_workdir
@@ -63,7 +63,6 @@ T = TypeVar("T")
 TEXTS_AT_ONCE = 256
 QUESTIONS_AT_ONCE = 32
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _METHODS = {"ner": "annotate", "relation": "relations", "qa": "answer"} | {
     "classification": "classify",
     "similarity": "similarity",
@@ -215,7 +214,7 @@ class Model:
         Raises:
           UserError: it is no model for entities; a text is no string.
         """
-        texts = _checked(texts, "texts")
+        texts = checked(texts, "texts")
         if ids is None:
             ids = [str(number) for number in range(1, len(texts) + 1)]
         elif len(ids) != len(texts):
@@ -239,7 +238,7 @@ class Model:
         Raises:
           UserError: it is no model for relations; a mark is of a type that it has never seen.
         """
-        classifier, texts = self.classifier, _checked(sentences, "sentences")
+        classifier, texts = self.classifier, checked(sentences, "sentences")
         marked = [
             RelationExample(str(i), text, "", find_marks(text), f"sentences[{i}]")
             for i, text in enumerate(texts)
@@ -252,10 +251,8 @@ class Model:
 
         Their marks are not compared with the model's: that is `inference.relations.check_marks`.
         """
-        classifier = self.classifier
-        return [
-            one for some in chunks(sentences, TEXTS_AT_ONCE) for one in classify(classifier, some)
-        ]
+        apply = functools.partial(classify, self.classifier)
+        return list(in_chunks(apply, sentences, TEXTS_AT_ONCE))
 
     def relate(self, documents: Iterable[Document]) -> Documents:
         """Classifies the pairs of entities that documents have; see `inference.pairs.relate`.
@@ -267,12 +264,8 @@ class Model:
         Raises:
           UserError: it is no model for relations, or does not say its marks.
         """
-        classifier = self.classifier
-        return Documents(
-            document
-            for some in chunks(documents, TEXTS_AT_ONCE)
-            for document in relate(classifier, some, self.name)
-        )
+        apply = functools.partial(relate, self.classifier, model=self.name)
+        return Documents(in_chunks(apply, documents, TEXTS_AT_ONCE))
 
     def answer(
         self,
@@ -309,8 +302,8 @@ class Model:
         asked = []
         for i, (question, passages) in enumerate(zip(questions, contexts, strict=True)):
             texts = [passages] if isinstance(passages, str) else list(passages)
-            _checked([question], f"questions[{i}]", empty=False)
-            _checked(texts, f"contexts[{i}]", empty=False)
+            checked([question], f"questions[{i}]", empty=False)
+            checked(texts, f"contexts[{i}]", empty=False)
             asked.append(Asked(str(i + 1), question, tuple(texts)))
         return self.answer_asked(asked, top)
 
@@ -318,12 +311,8 @@ class Model:
         self, questions: Sequence[Asked], top: int | None = None
     ) -> list[list[Answer]]:
         """Answers questions that `inference.questions` read; see `answer`."""
-        answerer = self.answerer
-        return [
-            one
-            for some in chunks(questions, QUESTIONS_AT_ONCE)
-            for one in answer(answerer, some, top)
-        ]
+        apply = functools.partial(answer, self.answerer, top=top)
+        return list(in_chunks(apply, questions, QUESTIONS_AT_ONCE))
 
     def classify(
         self, texts: str | Sequence[str], seconds: str | Sequence[str] | None = None
@@ -341,12 +330,8 @@ class Model:
 
     def classify_records(self, records: Sequence[Record]) -> list[Classified]:
         """Classifies texts that `datasets.text_records` read; see `classify`."""
-        classifier = self.text_classifier
-        return [
-            one
-            for some in chunks(records, TEXTS_AT_ONCE)
-            for one in classify_texts(classifier, some)
-        ]
+        apply = functools.partial(classify_texts, self.text_classifier)
+        return list(in_chunks(apply, records, TEXTS_AT_ONCE))
 
     def similarity(self, texts: str | Sequence[str], seconds: str | Sequence[str]) -> list[float]:
         """The score of each pair, on the scale of the training scores; see `classify`."""
@@ -354,10 +339,8 @@ class Model:
 
     def compare_records(self, records: Sequence[Record]) -> list[float]:
         """Scores pairs that `datasets.text_records` read; see `similarity`."""
-        comparer = self.comparer
-        return [
-            one for some in chunks(records, TEXTS_AT_ONCE) for one in compare_texts(comparer, some)
-        ]
+        apply = functools.partial(compare_texts, self.comparer)
+        return list(in_chunks(apply, records, TEXTS_AT_ONCE))
 
     def embed(self, texts: str | Sequence[str], pooling: str = "mean") -> Embeddings:
         """Encodes texts: `vectors` [N, D], float32; see `inference.embed.embed`.
@@ -369,7 +352,7 @@ class Model:
         Raises:
           UserError: a text is no string.
         """
-        return embed(self.embedder, _checked(texts, "texts"), pooling)
+        return embed(self.embedder, checked(texts, "texts"), pooling)
 
     def _make_annotator(self, checkpoint: Checkpoint, dtype: str) -> Annotator:
         made = make_annotator(checkpoint, dtype)
@@ -413,43 +396,3 @@ def methods_of(checkpoint: Checkpoint) -> tuple[str, ...]:
         # A published classifier of sequences does not say of what.
         return ("relations", "relate", *([] if task else ["classify"]), "embed")
     return (found, "embed") if found else ("embed",)
-
-
-def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Cuts items into lists of `size`, the last one perhaps shorter."""
-    items = iter(items)
-    while chunk := list(itertools.islice(items, size)):
-        yield chunk
-
-
-def text_records(texts: str | Sequence[str], seconds: str | Sequence[str] | None) -> list[Record]:
-    """Texts, or pairs of texts, without labels; DataError where one is empty or has no partner."""
-    firsts = _checked(texts, "texts", empty=False)
-    others = None if seconds is None else _checked(seconds, "seconds", empty=False)
-    if others is not None and len(others) != len(firsts):
-        raise DataError(
-            f"found {len(firsts)} texts and {len(others)} seconds; expected one for each text"
-        )
-    return [
-        Record(
-            *(str(i), text, None if others is None else others[i]),
-            *((), False, float("nan"), "", f"texts[{i}]"),
-        )
-        for i, text in enumerate(firsts)
-    ]
-
-
-def _checked(texts: str | Sequence[Any], name: str, empty: bool = True) -> list[str]:
-    """Texts as a list; DataError where one is no string of Unicode text."""
-    texts = [texts] if isinstance(texts, str) else list(texts)
-    for i, text in enumerate(texts):
-        place = f"{name}[{i}]"
-        if not isinstance(text, str):
-            raise DataError(f"{place}: found {type(text).__name__}; expected a string")
-        if not empty and not text.strip():
-            raise DataError(f"{place}: is empty; expected text")
-        if not text.isascii() and (bad := _SURROGATE.search(text)):
-            raise DataError(
-                f"{place}: half a surrogate pair at character {bad.start()}; expected Unicode text"
-            )
-    return texts

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from biobert_jax.errors import UserError
 from biobert_jax.inference.formats.document import Document, Entity
-from biobert_jax.inference.model import TEXTS_AT_ONCE, Model, chunks, load
+from biobert_jax.inference.model import TEXTS_AT_ONCE, Model, load
 from biobert_jax.inference.pairs import check_says_its_marks, fitting_types
+from biobert_jax.inference.text_arguments import chunks
 
 OVERLAPS = ("longest", "keep")
 

@@ -77,7 +77,8 @@ def _applied(
 ) -> "Iterator[tuple[Record, Any]]":
     """The texts of the input, each with what the model says of it."""
     from biobert_jax.datasets.text_records import parse_records
-    from biobert_jax.inference.model import TEXTS_AT_ONCE, chunks
+    from biobert_jax.inference.model import TEXTS_AT_ONCE
+    from biobert_jax.inference.text_arguments import chunks
     from biobert_jax.inference.texts import name_of, read_all
 
     where = name_of(args.input)

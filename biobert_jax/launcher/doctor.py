@@ -139,7 +139,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def extras() -> Iterator[Finding]:
-    """What is there of the packages that only some need."""
+    """The optional packages: which are installed, and which are missing or too old."""
     for extra, use in _EXTRAS.items():
         of_extra = list(needs(extra))
         if not of_extra:  # the metadata of an older version, with a checkout before it

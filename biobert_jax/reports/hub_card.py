@@ -34,7 +34,7 @@ _OTHERS = (
 
 
 class Publication(NamedTuple):
-    """What is said of a model beyond its card.
+    """What a model card on the hub says that the run does not know.
 
     Attributes:
       name: what a user loads: owner/name on the hub, or the folder.

@@ -1,4 +1,4 @@
-"""Texts with labels and pairs with scores: their layouts, and what is said of bad ones."""
+"""Texts with labels and pairs with scores: their layouts, and the messages about bad ones."""
 
 import gzip
 import json

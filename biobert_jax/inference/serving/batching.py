@@ -50,7 +50,12 @@ class _Job:
             else:
                 self.future.set_result(result)
 
-        self.loop.call_soon_threadsafe(give)
+        try:
+            self.loop.call_soon_threadsafe(give)
+        except RuntimeError:
+            # The loop ended with nobody left to wait; the thread must live for other requests.
+            if not self.loop.is_closed():
+                raise
 
 
 class Batcher:

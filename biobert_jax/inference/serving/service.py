@@ -9,10 +9,11 @@ from typing import Any
 from biobert_jax.errors import UserError
 from biobert_jax.files import to_path
 from biobert_jax.inference.formats.document import Document
-from biobert_jax.inference.model import Model, load, text_records
+from biobert_jax.inference.model import Model, load
 from biobert_jax.inference.packed import MAX_ROWS
 from biobert_jax.inference.questions import Asked
 from biobert_jax.inference.serving.batching import Batcher
+from biobert_jax.inference.text_arguments import text_records
 
 logger = logging.getLogger("biobert_jax")
 

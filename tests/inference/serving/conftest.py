@@ -1,6 +1,7 @@
 """A service of tiny models in this process, on a free port of this machine."""
 
 import contextlib
+import faulthandler
 import threading
 import time
 
@@ -15,7 +16,9 @@ from biobert_jax.inference.serving.app import make_app
 from biobert_jax.inference.serving.limits import Limits
 from tests.inference.conftest import tiny_checkpoint
 
-LIMITS = Limits(body=20_000, text=5_000, texts=8, waiting=16, batch=8, receive=1.0, drain=0.2)
+LIMITS = Limits(
+    body=20_000, text=5_000, texts=8, waiting=16, batch=8, receive=1.0, drain=0.2, stop=20.0
+)
 
 
 @contextlib.contextmanager
@@ -33,8 +36,11 @@ def serving(models, limits=LIMITS, token=None, hosts=("127.0.0.1",)):
         time.sleep(0.01)
     yield address
     made.should_exit = True
-    thread.join(60)
-    assert not thread.is_alive()
+    thread.join(limits.stop + 60)
+    if thread.is_alive():
+        faulthandler.dump_traceback()
+        open_ones = [vars(one) for one in made.server_state.connections]
+        pytest.fail(f"the service did not stop: {open_ones}, tasks {made.server_state.tasks}")
 
 
 class Address(str):
