@@ -27,7 +27,8 @@ import jax
 import biobert_jax
 from biobert_jax.inference import annotate as ours
 from biobert_jax.inference.inputs import read_documents
-from biobert_jax.inference.model import TEXTS_AT_ONCE, Model, chunks
+from biobert_jax.inference.model import TEXTS_AT_ONCE, Model
+from biobert_jax.inference.text_arguments import chunks
 
 
 def forward(model: Model) -> Callable[[list[str]], int]:
