@@ -77,6 +77,7 @@ def defaults() -> ml_collections.ConfigDict:
     config.train.micro_batch = "all"  # | auto | a number, as a string
     config.train.evaluate_every = 0  # steps; 0: at the end only
     config.train.select = "last"  # or best: the checkpoint with the highest validation score
+    config.train.test = True  # score the test split at the end; the runs of a search do not
 
     config.optimizer = ml_collections.ConfigDict()
     config.optimizer.name = "bert"  # or adamw

@@ -74,6 +74,7 @@ SCHEMA = Schema(
     absent={
         "batch.sequences": "batch.rows is the batch size",
         "train.epochs": "train.steps is the length of training",
+        "train.test": "there is no test split",
     },
     rules=(rows_fit, trials_read_planned_batches, something_is_read),
 )

@@ -50,6 +50,7 @@ def search(
         label = "-".join(f"{name.split('.')[-1]}-{value}" for name, value in shown.items())
         names.append(f"{name}/search/{label}")
         given = dotted(settings) | dict(searching) | tried | {"seed": seeds[0]}
+        given["train.test"] = False  # the test split is read once, by the retrained runs
         yield SweepRun(names[-1], config, given)
     choose = Choose(tuple(names), tuple(setting for setting, _ in grid), by)
     for seed in seeds:

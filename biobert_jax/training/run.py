@@ -311,7 +311,7 @@ class Run:
                 results["validation"] = self.evaluator(
                     self.state.params, "validation", self.workdir
                 )
-        if self.task.examples("test"):
+        if self.task.examples("test") and self.config.train.test:
             results["test"] = self.evaluator(self.state.params, "test", self.workdir)
         return results
 

@@ -159,6 +159,7 @@ BAD = [
     ("ner", {"loader.prefetch": 0}, "config.loader.prefetch is 0"),
     ("ner", {"loader.workers": 4}, "config.loader.workers is no setting"),
     ("ner", {"log_every": 0}, "config.log_every is 0; expected a whole number of at least 1"),
+    ("ner", {"train.test": 0}, "config.train.test is 0; expected True or False"),
     ("ner", {"train.select": "newest"}, "config.train.select is 'newest'; expected one of last, b"),
     ("ner", {"train.select": "best"}, "config.train.select is 'best' and config.train.evaluate_ev"),
     (

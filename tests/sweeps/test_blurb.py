@@ -24,6 +24,9 @@ def test_each_set_is_searched_and_tested_with_its_seeds():
         assert len(own) - len(tested) == 18
         assert len(tested) == (10 if chosen.small else 5)
         assert {run.choose.by for run in tested} == {f"validation.{chosen.measure}"}
+        # The test split is read once: not by the runs that are chosen from.
+        assert {run.settings.get("train.test", True) for run in tested} == {True}
+        assert {run.settings.get("train.test", True) for run in own if not run.choose} == {False}
     assert sum(chosen.small for chosen in SETS.values()) == 3
     assert len(SETS) == 13
 

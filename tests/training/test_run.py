@@ -117,6 +117,19 @@ def test_a_signal_saves_after_the_step(number):
     assert run.happened == [1, 2, 3, "save"]
 
 
+@pytest.mark.parametrize("test", [True, False])
+def test_the_test_split_is_scored_where_it_is_asked_for(test):
+    run = LoopOnly(2, iter([jnp.eye(2)] * 2), quick)
+    run.train()
+    run.config.train.update(select="last", test=test)
+    run.task = SimpleNamespace(examples=lambda split: [1])
+    run.checkpoints = SimpleNamespace(wait=lambda: None)
+    run.evaluator = lambda params, split, workdir: {"f1": 1.0}
+    run.workdir = None
+    run.state = SimpleNamespace(step=2, params={})
+    assert ("test" in run.evaluate()) == test
+
+
 def test_a_device_that_waits_for_data_is_logged_once(caplog):
     run = LoopOnly(1, iter(()), None)
     run.config.loader = {"threads": 2}

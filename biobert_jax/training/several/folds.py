@@ -8,6 +8,7 @@ from typing import Any
 import ml_collections
 import numpy as np
 
+from biobert_jax.errors import TrainingError
 from biobert_jax.training import workdir as workdirs
 from biobert_jax.training.saved import read_results
 
@@ -44,6 +45,11 @@ def cross_validate(
     Raises:
       TrainingError: the workdir is another config's.
     """
+    if not config.train.test:
+        raise TrainingError(
+            "config.train.test is False and config.dataset.fold 'all'; the folds' scores are those "
+            "of their test sentences. Set train.test to True, or name one fold"
+        )
     workdirs.prepare(workdir, config)
     done = []
     for fold in folds:

@@ -291,7 +291,7 @@ def _finish(
     checkpoints.close()
     results: dict[str, Any] = {"step": int(state.step)}
     for split in ("validation", "test"):
-        if trial.task.examples(split):
+        if trial.task.examples(split) and (split != "test" or trial.config.train.test):
             results[split] = evaluator(state.params, split, folder)
     return results
 

@@ -12,7 +12,9 @@ from biobert_jax.training.several.folds import cross_validate, summarise
 
 
 def config(seed=0):
-    return ml_collections.ConfigDict({"seed": seed, "dataset": {"fold": "all"}})
+    return ml_collections.ConfigDict(
+        {"seed": seed, "dataset": {"fold": "all"}, "train": {"test": True}}
+    )
 
 
 class Runner:
@@ -51,6 +53,14 @@ def test_what_was_done_is_not_done_again(tmp_path):
     results = cross_validate(config(), tmp_path, [1, 2, 3], again)
     assert again.ran == [(2, "fold-02"), (3, "fold-03")]
     assert results["test"]["f1"] == 20
+
+
+def test_folds_are_scored_by_their_test_sentences(tmp_path):
+    unscored = config()
+    unscored.train.test = False
+    with pytest.raises(TrainingError, match="of their test sentences"):
+        cross_validate(unscored, tmp_path, [1, 2], Runner())
+    assert not any(tmp_path.iterdir())
 
 
 def test_another_configs_folder_is_refused(tmp_path):
