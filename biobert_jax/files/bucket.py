@@ -21,13 +21,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from etils.epath import backend, gpath
+
 from biobert_jax.errors import UserError
 
 # TensorFlow's own reader of buckets would be taken where it is installed, with other errors and
-# without these retries. epath looks at this when it is imported.
+# without these retries. epath keeps what it found at the first path of this process, a local one,
+# too, such as that of a checkpoint on a disk.
 os.environ.setdefault("EPATH_USE_TF", "0")
-
-from etils.epath import backend, gpath
+if _found := getattr(gpath, "_is_tf_installed", None):
+    getattr(_found, "cache_clear", lambda: None)()
 
 _LIBRARY = {"gs": ("gcsfs", "gcs"), "s3": ("s3fs", "s3")}
 """For each scheme its fsspec library and the extra of this package that brings it."""

@@ -1,6 +1,7 @@
 """Paths in buckets: what there is, whole writes, errors in one line, copies on this machine."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ import pytest
 from biobert_jax import files
 from biobert_jax.errors import DataError, UserError, WriteError
 from biobert_jax.files import bucket, staging
+from tests.support import processes
 from tests.support.buckets import DENIED
 
 
@@ -28,6 +30,24 @@ def test_a_local_path_imports_nothing_of_buckets(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_tensorflows_reader_of_buckets_is_not_used(tmp_path):
+    """Nor after a path on a disk, at which epath decides for all that follow."""
+    (tmp_path / "tensorflow").mkdir()
+    (tmp_path / "tensorflow" / "__init__.py").touch()
+    program = (
+        "from etils import epath; from etils.epath import backend; epath.Path('a').exists(); "
+        "from biobert_jax import files; files.to_path('gs://bucket/x'); "
+        "print(epath.Path('gs://bucket/x')._backend is backend.fsspec_backend)"
+    )
+    found = processes.environment()
+    found["PYTHONPATH"] = f"{tmp_path}{os.pathsep}{found['PYTHONPATH']}"
+    found.pop("EPATH_USE_TF", None)  # of this process, which may have used a bucket
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=found, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "True", done.stderr
 
 
 def test_without_the_library_the_extra_is_named(monkeypatch):
