@@ -4,8 +4,10 @@ An engine yields results as they come, in any order. The function and its tasks 
 and what the function writes must be complete or absent, because a task may be run twice.
 """
 
-import multiprocessing
+import multiprocessing.connection
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -33,7 +35,7 @@ def run_local(
         yield from map(function, tasks)
         return
     context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(workers, context, initializer=_ignore_interrupts)
+    executor = ProcessPoolExecutor(workers, context, initializer=_prepare_worker)
     try:
         # A few wait, so that tasks that carry their data need no memory for all of it.
         waiting, running = iter(tasks), set()
@@ -59,9 +61,21 @@ def run_local(
         executor.shutdown(cancel_futures=True)
 
 
-def _ignore_interrupts() -> None:
-    """Leaves Ctrl-C, which reaches all processes of a terminal, to the one that started them."""
+def _prepare_worker() -> None:
+    """Makes this process end with the one that started it, and not before.
+
+    Ctrl-C reaches all processes of a terminal; it is left to that one. If that one is killed
+    (SIGKILL, no memory), nothing would tell its workers: each holds the writing end of the queue
+    that it waits for.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if parent := multiprocessing.parent_process():
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    multiprocessing.connection.wait([sentinel])
+    os._exit(1)
 
 
 def run_ray(

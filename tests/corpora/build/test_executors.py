@@ -142,3 +142,21 @@ def test_an_interrupt_ends_the_workers_at_once():
     _, said = process.communicate(timeout=120)
     assert process.returncode == 130
     assert len(said.splitlines()) == 1
+
+
+def test_workers_end_with_the_process_that_is_killed():
+    code = (
+        "import os, time\n"
+        "from biobert_jax.corpora.build.executors import run_local\n"
+        "if __name__ == '__main__':\n"
+        "    for done in run_local(time.sleep, [0, 0, 0, 300], 2):\n"
+        "        print('begun', flush=True)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "begun\n"
+    process.kill()
+    # The pipes are closed when the last worker has ended.
+    process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL
