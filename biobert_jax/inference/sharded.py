@@ -134,7 +134,8 @@ def _clear(folder: Path) -> None:
     """Removes the folder of parts, and what a killed process left of files it was writing."""
     parts = folder / "parts"
     with writing(parts):
-        for path in [*folder.glob(".*.tmp"), *parts.iterdir()]:
+        # Not iterdir: in a bucket there is no folder when the last part is gone.
+        for path in [*folder.glob(".*.tmp"), *parts.glob("*")]:
             path.unlink(missing_ok=True)
         if not in_bucket(parts):  # there are no folders there
             parts.rmdir()
