@@ -8,13 +8,15 @@ x-goog-generation which generation was read.
 import contextlib
 import json
 import random
+import re
+import subprocess
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http import server
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlparse
+from urllib.parse import parse_qs, quote, unquote, urlparse
 
 import pytest
 
@@ -30,6 +32,7 @@ class BucketServer:
       requests: (method, path without the query) of all that came, those refused included.
       failing: the share of requests that are answered with 503.
       failed: how many were.
+      watch: called with method and object of each request, before it is served.
     """
 
     def __init__(self) -> None:
@@ -38,6 +41,7 @@ class BucketServer:
 
         self.requests: list[tuple[str, str]] = []
         self.failing, self.failed = 0.0, 0
+        self.watch: Callable[[str, str], object] = lambda method, name: None
         self._random = random.Random(1)
         self._storage = Storage(use_memory_fs=True)
         buckets.create_bucket(BUCKET, self._storage)
@@ -65,6 +69,7 @@ class BucketServer:
         """The status and the words of the answer to a request that is not passed on."""
         parsed = urlparse(path)
         self.requests.append((method, parsed.path))
+        self.watch(method, _object(path)[1])
         if self._random.random() < self.failing:
             self.failed += 1
             return 503, "Service Unavailable"
@@ -82,16 +87,42 @@ class BucketServer:
         """The generation of the object that a request is about; "0" where there is none."""
         from gcp_storage_emulator.exceptions import NotFound
 
-        parsed = urlparse(address)
-        query = parse_qs(parsed.query)
-        bucket, _, name = parsed.path.partition("/b/")[2].partition("/o")
-        name = query["name"][0] if "name" in query else unquote(name.removeprefix("/"))
-        if not name:  # in the body of an upload
+        bucket, name = _object(address)
+        if not name:  # a listing
             return None
         try:
             return self._storage.get_file_obj(bucket, name)["generation"]
         except NotFound:
             return "0"
+
+
+def _object(address: str) -> tuple[str, str]:
+    """The bucket and the name of the object that a request is about."""
+    parsed = urlparse(address)
+    query = parse_qs(parsed.query)
+    bucket, _, name = parsed.path.partition("/b/")[2].partition("/o")
+    return bucket, query["name"][0] if "name" in query else unquote(name.removeprefix("/"))
+
+
+def kill_at_upload(
+    served: BucketServer, process: subprocess.Popen[str], pattern: str, number: int = 1
+) -> list[str]:
+    """Kills a process (SIGKILL) when it uploads the n-th object whose name matches.
+
+    Returns:
+      The matching names, which grow; the last one's upload was not answered in time.
+    """
+    seen: list[str] = []
+
+    def watch(method: str, name: str) -> None:
+        if method == "POST" and re.search(pattern, name):
+            seen.append(name)
+            if len(seen) == number:
+                process.kill()
+                process.wait()
+
+    served.watch = watch
+    return seen
 
 
 class _Quiet(server.HTTPServer):
@@ -138,12 +169,12 @@ def _handler() -> type:
 
         def _with_name(self) -> str:
             """The path and query, with the name that an upload in parts has in its body."""
-            if "uploadType=multipart" not in self.path or "ifGenerationMatch" not in self.path:
+            if "uploadType=multipart" not in self.path:
                 return self.path
             data = self.rfile.read(int(self.headers.get("content-length") or 0))
             self.rfile = _Body(data)
-            name = json.loads(data[data.index(b"{") : data.index(b"}") + 1])["name"]
-            return f"{self.path}&name={name}"
+            said, _ = json.JSONDecoder().raw_decode(data[data.index(b"{") :].decode("latin-1"))
+            return f"{self.path}&name={quote(said['name'])}"
 
         def do_GET(self) -> None:
             self._pass("GET", super().do_GET)

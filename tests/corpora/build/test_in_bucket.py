@@ -2,15 +2,20 @@
 
 import os
 import random
+import signal
+import subprocess
+import sys
 
 import pytest
 
-from biobert_jax import files
+from biobert_jax import cli, files
 from biobert_jax.corpora.build import pipeline
 from biobert_jax.corpora.build.pipeline import BuildOptions, build_corpus
 from biobert_jax.corpora.readers.inputs import ReaderOptions
 from biobert_jax.corpora.store import ShardedCorpus
 from biobert_jax.text.wordpiece_trainer import train_vocabulary, write_vocabulary
+from tests.support import processes
+from tests.support.buckets import kill_at_upload
 
 WORDS = "receptor kinase tumour growth measured in forty patients whose plasma levels fell".split()  # noqa: SIM905
 
@@ -69,3 +74,39 @@ def test_killed_and_resumed_it_has_the_same_shards(bucket_at, tmp_path, monkeypa
     assert len([*staged.rglob("shard-*")]) == 1  # that of the document
     assert [d.id.rsplit("/")[-1] for d in corpus] == [d.id.rsplit("/")[-1] for d in reference]
     assert corpus.words.tolist() == reference.words.tolist()
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_killed_process_is_resumed(bucket_at, tmp_path, workers):
+    """SIGKILL while the third of four parts is uploaded, then the same command."""
+    address, served = bucket_at
+    local, there = os.fspath(tmp_path), address
+    for root in (local, there):
+        write_inputs(root)
+    build_corpus([f"{local}/texts/*.txt"], f"{local}/out", write_inputs(local))
+    command = ["corpus", "build", "--source", "text", "--input", f"{there}/texts/*.txt"]
+    command += ["--vocab", f"{there}/vocab.txt", "--unit-megabytes", "0.000001"]
+    command += ["--output", f"{there}/out", f"--workers={workers}"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "biobert_jax.cli", *command],
+        env=processes.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    seen = kill_at_upload(served, process, r"/\.build/\w+\.array_record$", number=3)
+    _, log = process.communicate()
+    assert process.returncode == -signal.SIGKILL, log
+    out = files.to_path(there) / "out"
+    assert not (out / "manifest.json").exists()
+    finished = {*seen[:2]}
+    seen.clear()
+    cli.main(command)
+    if workers == 1:
+        assert len(finished) == len(seen) == 2
+        assert not finished & {*seen}
+    else:  # one of the two may have ended between a shard and its mark
+        assert len(seen) <= 3
+    assert content(os.fspath(out)) == content(f"{local}/out")
+    assert not (out / ".build").exists()
