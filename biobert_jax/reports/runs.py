@@ -14,7 +14,7 @@ CONFIG = "config.json"
 
 SAME_METHOD = (
     *("seed", "trials", "log_every", "checkpoint", "loader", "profile", "distributed", "mesh"),
-    *("search_space", "dataset.path", "dataset.fold"),
+    *("search_space", "dataset.path", "dataset.fold", "train.test", "upload_every"),
 )
 """Settings whose values do not make another method of a run."""
 
