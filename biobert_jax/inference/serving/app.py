@@ -233,7 +233,9 @@ def _add_endpoints(app: "FastAPI", service: Service, limits: Limits) -> None:
         """Entities of texts, of every model or some; where asked, the relations among them."""
         asked.check(limits)
         ids = asked.ids or [str(number + 1) for number in range(len(asked.texts))]
-        documents = await service.annotate(asked.texts, ids, asked.models, asked.relations)
+        documents = await service.annotate(
+            asked.texts, ids, asked.models, asked.relations, asked.overlaps
+        )
         if asked.format == "json":
             return JSONResponse({"documents": [document_record(one) for one in documents]})
         ending, kind = schemas.FORMATS[asked.format]

@@ -46,6 +46,9 @@ class AnnotateRequest:
     ids: list[str] | None = _described("of the texts; their numbers by default")
     models: list[str] | None = _described("names of models; by default all")
     relations: bool = _described("classify the pairs of entities, too", False)
+    overlaps: Literal["longest", "keep"] = _described(
+        "of entities of several models that overlap: the longest alone, or all", "longest"
+    )
     format: Format = _described("json, or a file in one of the formats", "json")
 
     def check(self, limits: Limits) -> None:

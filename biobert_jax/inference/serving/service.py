@@ -13,6 +13,7 @@ from biobert_jax.inference.model import Model, load
 from biobert_jax.inference.packed import MAX_ROWS
 from biobert_jax.inference.questions import Asked
 from biobert_jax.inference.serving.batching import Batcher
+from biobert_jax.inference.several import merge
 from biobert_jax.inference.text_arguments import text_records
 
 logger = logging.getLogger("biobert_jax")
@@ -109,20 +110,22 @@ class Service:
         ids: Sequence[str],
         names: Sequence[str] | None = None,
         relations: bool = False,
+        overlaps: str = "longest",
     ) -> list[Document]:
         """Finds entities with each of the models, and what relates them where asked.
 
-        Entities of different models may overlap; they are in the order of their starts.
+        `overlaps` says what becomes of entities of different models that overlap, as `biobert
+        annotate` has it: see `inference.several.merge`.
         """
         models = self.of("annotate", names)
         relaters = self.of("relate") if relations else []
-        documents = [Document(*one) for one in zip(ids, texts, strict=True)]
-        for model in models:
-            found = await self._run("annotate", model.name, _annotate(model), texts)
-            documents = [
-                dataclasses.replace(document, entities=_in_order(document.entities, entities))
-                for document, entities in zip(documents, found, strict=True)
-            ]
+        by_model = [
+            await self._run("annotate", model.name, _annotate(model), texts) for model in models
+        ]
+        documents = [
+            Document(name, text, entities=merge(found, overlaps))
+            for name, text, *found in zip(ids, texts, *by_model, strict=True)
+        ]
         for model in relaters:
             found = await self._run("relate", model.name, _relate(model), documents, texts)
             documents = [
@@ -244,8 +247,3 @@ def _annotate(model: Model) -> Callable[[Sequence[str]], Sequence[Any]]:
 
 def _relate(model: Model) -> Callable[[Sequence[Document]], Sequence[Any]]:
     return lambda documents: [document.relations for document in model.relate(documents)]
-
-
-def _in_order(*groups: Sequence[Any]) -> tuple[Any, ...]:
-    every = [entity for group in groups for entity in group]
-    return tuple(sorted(every, key=lambda entity: (entity.start, -entity.end)))

@@ -18,6 +18,7 @@ from biobert_jax.inference.model import Model
 from biobert_jax.inference.serving import schemas, server
 from biobert_jax.inference.serving.limits import Limits
 from biobert_jax.inference.serving.service import warm_up
+from biobert_jax.inference.several import OVERLAPS, merge
 from biobert_jax.models.heads import SequenceClassifier
 from biobert_jax.tasks.classification import ClassificationCard
 from biobert_jax.tasks.similarity import SimilarityCard
@@ -49,6 +50,19 @@ class TestEndpoints:
                 ]
                 for entity in document["entities"]:
                     assert text[entity["start"] : entity["end"]] == entity["text"]
+
+    @pytest.mark.parametrize("overlaps", OVERLAPS)
+    def test_overlaps_as_annotate_has_them(self, models, overlaps):
+        two = [models[0], Model(tiny_checkpoint(seed=4), name="others")]
+        with serving(two) as address:
+            body = {"texts": [TEXT], "overlaps": overlaps}
+            [document] = address.post("/v1/annotate", **body)["documents"]
+        by_model = [model.annotate([TEXT])[0].entities for model in two]
+        assert merge(by_model, "keep") != merge(by_model, "longest")
+        ours = merge(by_model, overlaps)
+        assert [(e["start"], e["end"], e["model"]) for e in document["entities"]] == [
+            (e.start, e.end, e.model) for e in ours
+        ]
 
     def test_relations_among_entities(self, service, models):
         found = service.post("/v1/annotate", texts=[TEXT], relations=True)["documents"][0]
