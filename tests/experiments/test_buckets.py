@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from biobert_jax import files
+from biobert_jax.training import bucket_lock
 from biobert_jax.training.saved import finished_steps
 from tests.experiments.conftest import write_folder
 from tests.support.buckets import kill_at_upload
@@ -58,6 +59,24 @@ def test_requests_that_are_refused_change_nothing(
     assert served.failed > before
     assert_same(f"{address}/run", uninterrupted)
     assert not (files.to_path(address) / "run" / ".lock").exists()
+
+
+def test_a_step_costs_no_request(run, bucket_at, data_there, capsys, monkeypatch):
+    """But for those at stated intervals, which are switched off here."""
+    address, served = bucket_at
+    monkeypatch.setattr(bucket_lock, "RENEW", 3600.0)
+    given = {"dataset.path": data_there, "upload_every": 3600.0}
+    given |= {"train.evaluate_every": 0, "train.select": "last"}
+    counts = []
+    for number, (epochs, every) in enumerate(((1, 0), (3, 0), (3, 3))):
+        served.requests.clear()
+        changes = {"train.epochs": epochs, "checkpoint.every": every}
+        run(files.to_path(f"{address}/run-{number}"), given | changes)
+        report(capsys, f"NER, {epochs} epochs, a checkpoint every {every} steps", served)
+        counts.append(len(served.requests))
+    seven_steps, nineteen, with_seven_checkpoints = counts
+    assert nineteen - seven_steps < 6  # half a request per step; Orbax may look once more
+    assert with_seven_checkpoints > nineteen + 6 * 20
 
 
 def test_killed_during_a_save_nothing_is_lost(
