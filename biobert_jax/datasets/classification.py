@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from biobert_jax.datasets.pubmedqa import read_pubmedqa
+from biobert_jax.datasets.repeated import count_repeated
 from biobert_jax.datasets.splits import Records, check_sides, limited, read_splits
 from biobert_jax.datasets.text_records import Record
 from biobert_jax.errors import DataError
@@ -85,7 +86,11 @@ def load_classification(
     check_labels(labels, [r for split in ("validation", "test") for r in splits[split]])
     splits = limited(splits, limit, train_limit)
     groups = {split: len({r.group for r in rs} - {""}) for split, rs in splits.items()}
-    facts: dict[str, Any] = {"examples": {split: len(rs) for split, rs in splits.items()}}
+    texts = {split: [(r.text, r.second) for r in rs] for split, rs in splits.items()}
+    facts: dict[str, Any] = {
+        "examples": {split: len(rs) for split, rs in splits.items()},
+        "repeated_texts": count_repeated(texts, "texts"),
+    }
     if any(groups.values()):
         facts["groups"] = groups
     return ClassificationSet(splits, labels, several, facts)

@@ -10,6 +10,7 @@ from biobert_jax.datasets.relation_chemprot import read_chemprot
 from biobert_jax.datasets.relation_ddi import ARCHIVE as DDI_ARCHIVE
 from biobert_jax.datasets.relation_ddi import find_ddi, read_ddi
 from biobert_jax.datasets.relation_files import RelationExample, find_splits, read_relations
+from biobert_jax.datasets.repeated import count_repeated
 from biobert_jax.datasets.subsets import drawn
 from biobert_jax.errors import DataError, at
 from biobert_jax.files import local
@@ -111,24 +112,20 @@ def load_relations(
     if limit:
         splits = {split: examples[:limit] for split, examples in splits.items()}
     splits = {**splits, "train": drawn(splits["train"], train_limit)}
-    facts: dict[str, Any] = {"repeated_sentences": count_repeated(splits)}
+    texts = {split: [e.text for e in splits[split]] for split in ("train", "validation", "test")}
+    mend = {
+        "drop": " and were dropped there",
+        "keep": " (dataset.repeated=drop leaves them out of it)",
+    }
+    facts: dict[str, Any] = {
+        "repeated_sentences": count_repeated(texts, "sentences", mend[repeated])
+    }
     if repeated == "drop":
         elsewhere = {e.text for split in ("validation", "test") for e in splits[split]}
         kept = [e for e in splits["train"] if e.text not in elsewhere]
         facts["dropped_from_training"] = len(splits["train"]) - len(kept)
         splits["train"] = kept
     facts["examples"] = {split: len(examples) for split, examples in splits.items()}
-    for split, count in facts["repeated_sentences"].items():
-        if count:
-            logger.warning(
-                "%d of %d %s sentences occur in train too%s",
-                count,
-                len(splits[split]),
-                split,
-                " and were dropped there"
-                if repeated == "drop"
-                else " (dataset.repeated=drop leaves them out of it)",
-            )
     facts["without_marks"] = _count_without_marks(splits, path or name)
     chosen = list(scored) or [label for label in labels if label not in NEGATIVES]
     unknown = [label for label in chosen if label not in labels]
@@ -189,15 +186,6 @@ def check_labels(labels: Sequence[str], examples: Sequence[RelationExample]) -> 
                 f"file; expected one of {', '.join(labels)}. A model cannot learn it: rename the "
                 "label, or add training sentences that have it"
             )
-
-
-def count_repeated(splits: Mapping[str, Sequence[RelationExample]]) -> dict[str, int]:
-    """For validation and test, how many examples' text, marks included, occurs in train too."""
-    seen = {example.text for example in splits["train"]}
-    return {
-        split: sum(example.text in seen for example in splits[split])
-        for split in ("validation", "test")
-    }
 
 
 Read = tuple[dict[str, list[RelationExample]], dict[str, Counter[str]]]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from biobert_jax.datasets.repeated import count_repeated
 from biobert_jax.datasets.splits import Records, limited, read_splits
 from biobert_jax.datasets.text_records import Record
 from biobert_jax.errors import DataError
@@ -61,7 +62,11 @@ def load_similarity(
         )
     low, high = tuple(scale) or (min(scores), max(scores))
     splits = limited(splits, limit, train_limit)
-    facts = {"examples": {split: len(records) for split, records in splits.items()}}
+    texts = {split: [(r.text, r.second) for r in rs] for split, rs in splits.items()}
+    facts = {
+        "examples": {split: len(records) for split, records in splits.items()},
+        "repeated_texts": count_repeated(texts, "pairs"),
+    }
     return SimilaritySet(splits, (low, high), facts)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from biobert_jax.configuration.card_defaults import NER_WINDOWS
 from biobert_jax.datasets.conll import Sentence, label_set, to_bio, to_bioes, to_io
 from biobert_jax.datasets.ner import load_splits
+from biobert_jax.datasets.repeated import count_repeated
 from biobert_jax.datasets.spans import Span, spans_of_tags
 from biobert_jax.errors import DataError
 from biobert_jax.evaluation import ner as evaluation
@@ -110,8 +111,14 @@ def prepare(config: Any, start_from: Starter) -> Prepared:
     joining = joining_characters(sentence.words for sentence in splits["train"])
     card = start.card(NerCard, labels=labels, windows=windows, joining=joining)
     task = NerTask(splits, labels, start.tokenizer, model, windows, card)
-    facts = {"data": {"examples": {split: len(of_split) for split, of_split in splits.items()}}}
-    return Prepared(task, start.initial_params(labels), lambda results: results | facts)
+    # What train+devel trains on besides is named by `trained_on`.
+    others = ["test"] if "devel" in config.dataset.train_on else ["validation", "test"]
+    words = {split: [tuple(s.words) for s in splits[split]] for split in ("train", *others)}
+    data = {
+        "examples": {split: len(of_split) for split, of_split in splits.items()},
+        "repeated_sentences": count_repeated(words, "sentences"),
+    }
+    return Prepared(task, start.initial_params(labels), lambda results: results | {"data": data})
 
 
 def featurize(

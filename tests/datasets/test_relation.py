@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from biobert_jax.datasets.relation import count_repeated, fold_numbers, load_relations
+from biobert_jax.datasets.relation import fold_numbers, load_relations
 from biobert_jax.datasets.relation_files import read_relations
 from biobert_jax.datasets.synthetic.relations import FOLDS, relation_splits
 from biobert_jax.errors import DataError
@@ -219,7 +219,7 @@ def test_real_folds_have_their_published_sizes(
         assert len(data.splits["train"]) + len(data.splits["test"]) == count
         assert all(len(e.marks) == 2 for e in data.splits["train"])
         tested += data.splits["test"]
-        overlaps.append(count_repeated(data.splits)["test"])
+        overlaps.append(data.facts["repeated_sentences"]["test"])
     assert len(tested) == count
     assert sum(e.label == "1" for e in tested) == positive
     assert (min(overlaps), max(overlaps)) == repeated

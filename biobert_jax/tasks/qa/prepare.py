@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from biobert_jax.datasets.qa import load_splits
+from biobert_jax.datasets.repeated import count_repeated
 from biobert_jax.models.heads import SequenceClassifier, SpanClassifier
 from biobert_jax.tasks.preparation import Prepared, Starter
 from biobert_jax.tasks.qa.answers import Decoding
@@ -25,6 +26,8 @@ def prepare(config: Any, start_from: Starter) -> Prepared:
       DataError: the data cannot be read.
     """
     splits = load_splits(**config.dataset)
+    asked = {split: [(q.text, q.context) for q in qs] for split, qs in splits.questions.items()}
+    facts = {"data": {"repeated_questions": count_repeated(asked, "questions with their passages")}}
     texts = list(dict.fromkeys(t for q in splits.questions["train"] for t in (q.context, q.text)))
     start = start_from(lambda: texts)
     warn_of_capitals(texts, start.tokenizer.lowercase)
@@ -36,10 +39,10 @@ def prepare(config: Any, start_from: Starter) -> Prepared:
         model = SequenceClassifier(start.architecture, start.compute, **head)
         card = dataclasses.replace(card, labels=list(LABELS))
         task = YesNoTask(splits, start.tokenizer, model, windowing, card)
-        return Prepared(task, start.initial_params(LABELS))
+        return Prepared(task, start.initial_params(LABELS), lambda results: results | facts)
     model = SpanClassifier(start.architecture, start.compute)
     task = QaTask(splits, kind, start.tokenizer, model, windowing, card.decoding, card)
-    return Prepared(task, start.initial_params(), with_tuned)
+    return Prepared(task, start.initial_params(), lambda results: with_tuned(results) | facts)
 
 
 def with_tuned(results: dict[str, Any]) -> dict[str, Any]:
