@@ -89,7 +89,8 @@ def lines_figure(
         if logarithmic:
             axes.set_xscale("log", subs=())
             axes.set_xticks(_thirds([x for line in lines for x in line.x]))
-        axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
+            axes.xaxis.set_minor_formatter(lambda x, _: "")  # its own is a formula
+        axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}" if x < 1e6 else f"{x / 1e6:,g} M")
         if not connect:
             axes.axhline(0, color="#8c8c8c", linewidth=0.8)
         axes.set_xlabel(x_label)

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -106,12 +106,25 @@ def settings(run: Run) -> dict[str, Any]:
     }
 
 
-def label_of_init(init: str) -> str:
-    """A short name for what a run started from: the last part of a path or of a hub's id."""
+def label_of_init(init: str, parts: int = 1) -> str:
+    """A short name for what a run started from: the last parts of a path or of a hub's id."""
     step = re.search(r"@[^/]*$", init)
     path = init[: step.start()] if step else init
     last = [part for part in re.split(r"[/\\]", path) if part]
-    return (last[-1] if last else init) + (step.group() if step else "")
+    return ("/".join(last[-parts:]) if last else init) + (step.group() if step else "")
+
+
+def short_names(inits: Iterable[str]) -> dict[str, str]:
+    """For each path, or id of a hub, the fewest of its last parts that no other one ends with."""
+    given = sorted(set(inits))
+    out: dict[str, str] = {}
+    for init in given:
+        others = [other for other in given if other != init]
+        for parts in range(1, init.count("/") + 2):
+            out[init] = label_of_init(init, parts)
+            if all(label_of_init(other, parts) != out[init] for other in others):
+                break
+    return out
 
 
 def _candidates(top: Path) -> Iterator[Path]:

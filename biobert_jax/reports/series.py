@@ -12,8 +12,8 @@ from biobert_jax.reports.comparison import Row
 from biobert_jax.reports.paper import examples
 from biobert_jax.reports.pretrained import origin, words_read
 from biobert_jax.reports.published import published
-from biobert_jax.reports.runs import Run, settings
-from biobert_jax.reports.systems import System
+from biobert_jax.reports.runs import Run, settings, short_names
+from biobert_jax.reports.systems import System, alike, differences
 
 MAX_POINTS = 300  # of a drawn curve
 
@@ -38,15 +38,15 @@ class Line(NamedTuple):
 
 def by_corpus_size(found: Sequence[System], runs: Sequence[Run]) -> list[Line]:
     """Figure 2: scores against the words of the pre-training corpus, runs of equal steps."""
-    groups: dict[tuple[str, str], dict[int, System]] = {}
+    groups: dict[tuple[str, ...], dict[int, System]] = {}
     for system, run, step in _with_origin(found, runs):
         words = words_read(run)
         if words and step == run.results.get("step"):
             # Subsets of one mixture, as dataset.max_words makes them; others are other lines.
             mixture = repr(run.section("dataset").get("corpora"))
-            key = f"{system.dataset}, {step:,} steps", mixture
+            key = f"{system.dataset}, {step:,} steps", mixture, _fine_tuning(system)
             groups.setdefault(key, {})[words] = system
-    return [_line(label, points) for (label, _), points in groups.items() if len(points) > 1]
+    return _lines([(label, points) for (label, *_), points in groups.items() if len(points) > 1])
 
 
 def on_the_way(system: System, runs: Sequence[Run]) -> bool:
@@ -54,7 +54,7 @@ def on_the_way(system: System, runs: Sequence[Run]) -> bool:
 
     Such are points of Figures 2 and 3, no columns of tables, and no comparisons to correct for.
     """
-    start = origin(str(system.runs[0].config.get("init", "")), runs)
+    start = origin(system.init, runs)
     if start is None or system.runs[0].name:
         return False
     run, step = start
@@ -63,20 +63,19 @@ def on_the_way(system: System, runs: Sequence[Run]) -> bool:
 
 def by_steps(found: Sequence[System], runs: Sequence[Run]) -> list[Line]:
     """Figure 3: scores against the steps of pre-training at a run's checkpoints; 0: its init."""
-    groups: dict[tuple[str, Path], dict[int, System]] = {}
+    groups: dict[tuple[str, Path, str], dict[int, System]] = {}
     for system, run, step in _with_origin(found, runs):
-        groups.setdefault((system.dataset, run.path), {})[step] = system
-    out = []
-    for (dataset, path), points in groups.items():
+        groups.setdefault((system.dataset, run.path, _fine_tuning(system)), {})[step] = system
+    for (dataset, path, _), points in groups.items():
         run = next(run for run in runs if run.path == path)
         first = next(iter(points.values()))
         for system in found:
             same_set = (system.task, system.dataset) == (first.task, dataset)
-            init = system.runs[0].config.get("init")
-            if same_set and init == run.config.get("init") and _alike(system, first):
+            if same_set and system.init == run.config.get("init") and alike(system, first):
                 points.setdefault(0, system)
-        if len(points) > 1:
-            out.append(_line(f"{dataset}, {path.name}", points))
+    drawn = {key: points for key, points in groups.items() if len(points) > 1}
+    names = short_names(str(path) for _, path, _ in drawn)
+    out = _lines([(f"{key[0]}, {names[str(key[1])]}", points) for key, points in drawn.items()])
     return sorted(out, key=lambda line: -len(line.x))
 
 
@@ -98,13 +97,14 @@ def gains(found: Sequence[System], rows: Sequence[Row]) -> list[Line]:
     ours: dict[str, list[tuple[float, float, float, float, str]]] = {}
     for row in rows:
         size = examples(row.system).get("train") or sizes.get(row.system.dataset)
-        if size and row.system.task != "pretraining":
+        # What other settings gain with the same encoder is not what pre-training gains.
+        if size and row.system.task != "pretraining" and row.system.init != row.baseline.init:
             gain = row.scores[1].mean - row.scores[0].mean
             c = row.comparison
             low = high = gain
             if c is not None and c.low is not None and c.high is not None:
                 low, high = c.low, c.high
-            label = row.system.label
+            label = row.system.encoder or row.system.label
             name = "" if row.system.dataset in sizes else row.system.dataset  # the paper's has it
             ours.setdefault(label, []).append((size, gain, low, high, name))
     for label, points in ours.items():
@@ -148,15 +148,25 @@ def curve(run: Run, file: str, name: str, problems: list[str]) -> tuple[list[flo
 def _with_origin(found: Sequence[System], runs: Sequence[Run]):
     for system in found:
         if system.task != "pretraining" and system.main_measure("test"):
-            start = origin(str(system.runs[0].config.get("init", "")), runs)
+            start = origin(system.init, runs)
             if start:
                 yield system, *start
 
 
-def _alike(a: System, b: System) -> bool:
-    """Whether two systems differ in what they began with only."""
-    first, second = (settings(s.runs[0]) for s in (a, b))
-    return {**first, "init": ""} == {**second, "init": ""}
+def _fine_tuning(system: System) -> str:
+    """Its settings but the encoder: points of one line have the same."""
+    return repr(sorted({**settings(system.runs[0]), "init": ""}.items()))
+
+
+def _lines(groups: Sequence[tuple[str, dict[int, System]]]) -> list[Line]:
+    """A line of each group; those of one label have the settings in which they differ besides."""
+    out = []
+    for label, points in groups:
+        same = [next(iter(others.values())) for other, others in groups if other == label]
+        own = same.index(next(iter(points.values())))
+        extra = differences(same)[own] if len(same) > 1 else ""
+        out.append(_line(", ".join(filter(None, (label, extra))), points))
+    return out
 
 
 def _line(label: str, points: dict[int, System]) -> Line:

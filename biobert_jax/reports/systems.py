@@ -1,11 +1,11 @@
 """Which runs belong together: the seeds of one method on one set, and what to call them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from biobert_jax.errors import DataError
 from biobert_jax.evaluation.significance import Summary, summarise
-from biobert_jax.reports.runs import Run, label_of_init, settings
+from biobert_jax.reports.runs import Run, settings, short_names
 
 MEASURES = {
     "precision": "P",
@@ -43,12 +43,19 @@ class System(NamedTuple):
       label: what it is called: its name or its `config.init`, and settings where those differ.
       task, dataset: of its runs.
       runs: one for each seed, by seed.
+      encoder: the label without settings.
     """
 
     label: str
     task: str
     dataset: str
     runs: tuple[Run, ...]
+    encoder: str = ""
+
+    @property
+    def init(self) -> str:
+        """What its runs began with."""
+        return str(self.runs[0].config.get("init", ""))
 
     def measures(self, split: str) -> list[str]:
         """The measures that all runs have on a split, in the order of MEASURES."""
@@ -89,7 +96,7 @@ def systems(runs: Sequence[Run]) -> list[System]:
         for key, together in groups.items()
         for path, apart in _apart(together).items()
     }
-    short = _short_names(runs)
+    short = short_names(map(_init, runs))
     out = []
     for (task, dataset, *_), together in groups.items():
         first = together[0]
@@ -108,7 +115,7 @@ def systems(runs: Sequence[Run]) -> list[System]:
         for folder in folders:
             if label in taken or len(label) > len(base) + MAX_EXTRA:  # the folder says it better
                 label = f"{base} ({folder})"
-        out.append(System(label, task, dataset, tuple(together)))
+        out.append(System(label, task, dataset, tuple(together), base))
     return out
 
 
@@ -116,6 +123,22 @@ def differing_settings(a: Run, b: Run) -> list[tuple[str, Any, Any]]:
     """Settings in which the methods of two runs differ."""
     first, second = settings(a), settings(b)
     return [(name, first.get(name), second.get(name)) for name in _differing([first, second])]
+
+
+def alike(a: System, b: System) -> bool:
+    """Whether two systems differ in what they began with only."""
+    first, second = (settings(s.runs[0]) for s in (a, b))
+    return {**first, "init": ""} == {**second, "init": ""}
+
+
+def differences(many: Sequence[System]) -> list[str]:
+    """For each system the settings in which these differ, `train_limit=500`, init left out."""
+    own = [{**settings(system.runs[0]), "init": ""} for system in many]
+    names = _differing(own)
+    return [
+        ", ".join(f"{name.rpartition('.')[2]}={_shown(one.get(name))}" for name in names)
+        for one in own
+    ]
 
 
 def better(measure: str, a: float, b: float) -> bool:
@@ -153,16 +176,6 @@ def _base(run: Run, short: dict[str, str]) -> str:
     if run.name:
         return run.name
     return run.path.name if run.task == "pretraining" else short[_init(run)]
-
-
-def _short_names(runs: Iterable[Run]) -> dict[str, str]:
-    """For each `config.init` its short name, or itself where two have the same."""
-    inits = sorted({_init(run) for run in runs})
-    names = [label_of_init(init) for init in inits]
-    return {
-        init: name if names.count(name) == 1 else init
-        for init, name in zip(inits, names, strict=True)
-    }
 
 
 def _differing(many: Sequence[dict[str, Any]]) -> list[str]:

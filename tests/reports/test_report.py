@@ -124,6 +124,48 @@ def test_figures_have_their_points(experiment):
     assert any(line.label == "pubmed" and len(line.x) == 2 for line in ours)
 
 
+def test_points_of_other_training_sizes_are_not_mixed(make, tmp_path):
+    """Figures 3 and 4 where encoders of two folders of one name were fine-tuned on two sizes."""
+    encoders = {"base": "hf://x/bert", "a": "runs/a/pretraining", "b": "runs/b/pretraining"}
+    for name in ("a", "b"):
+        own = {"init": "hf://x/heads", "dataset": {"corpora": [[f"/none/{name}", 1.0]]}}
+        make.pretraining(tmp_path / "runs" / name / "pretraining", 1, 2.0, **own)
+    for size in (100, 500):
+        train = {"limit": size}
+        for name, init in encoders.items():
+            for seed in (1, 2):
+                folder = tmp_path / "ft" / str(size) / name / str(seed)
+                make.ner(folder, seed, 0.6 + size / 2000, init=init, train=train)
+                if name != "base":
+                    make.ner(
+                        folder.with_name(f"on-{seed}"), seed, 0.5, init=f"{init}@10", train=train
+                    )
+                results = json.loads((folder / "results.json").read_text())
+                results["data"] = {"examples": {"train": size}}
+                (folder / "results.json").write_text(json.dumps(results))
+    found, runs, _ = loaded(tmp_path)
+    lines = series.by_steps(found, runs)
+    assert sorted(line.label for line in lines) == [
+        f"ncbi_disease, {name}/pretraining, limit={size}"
+        for name in ("a", "b")
+        for size in (100, 500)
+    ]
+    assert all(line.x == [10, 40] for line in lines)
+    assert len({line.y[-1] for line in lines}) == 2  # of each size its own
+    main = [system for system in found if not series.on_the_way(system, runs)]
+    rows = report.compare_all(main, "bert, limit=500", 0.95, [])
+    of_a = [row for row in rows if row.system.encoder == "a/pretraining"]
+    sizes = [
+        [s.runs[0].section("train")["limit"] for s in (row.baseline, row.system)] for row in of_a
+    ]
+    assert sorted(sizes) == [[100, 100], [500, 500]]
+    _, *ours = series.gains(found, rows)
+    assert {line.label: line.x for line in ours} == {
+        "a/pretraining": [100, 500],
+        "b/pretraining": [100, 500],
+    }
+
+
 def test_an_init_is_found_where_the_run_has_moved_to(experiment):
     _, runs, _ = loaded(experiment)
     run, step = origin("/elsewhere/runs/pubmed@20", runs)
