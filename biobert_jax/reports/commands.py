@@ -26,7 +26,7 @@ def results(args: argparse.Namespace) -> None:
     """Prints a row per method and set; CSV has a row per measure, too, with all digits."""
     from biobert_jax.reports.collected import long, wide
 
-    found, problems = _systems(args.runs)
+    found, problems = _systems(args.runs, args.split)
     make = long if args.format == "csv" else wide
     _print(make(found, args.split, args.confidence, problems), args)
     _report(problems)
@@ -46,10 +46,10 @@ def compare(args: argparse.Namespace) -> None:
     from biobert_jax.reports.comparison import correct, table
     from biobert_jax.reports.systems import differing_settings
 
-    baseline, problems = _systems([args.baseline])
+    baseline, problems = _systems([args.baseline], args.split)
     rows, differing = [], {}
     for argument in args.systems:
-        others, more = _systems([argument])
+        others, more = _systems([argument], args.split)
         problems += more
         shared = {_set(one) for one in baseline} & {_set(one) for one in others}
         if not shared:
@@ -90,12 +90,12 @@ def report(args: argparse.Namespace) -> None:
     """Writes the paper's tables and figures beside ours: index.html, report.md, report.tex."""
     from biobert_jax.reports.figures import require_matplotlib
     from biobert_jax.reports.report import make_report, write_report
-    from biobert_jax.reports.runs import find_runs
+    from biobert_jax.reports.runs import find_runs, without_searches
     from biobert_jax.reports.systems import systems
 
     if not args.no_figures:
         require_matplotlib()  # before anything is read
-    runs, problems = find_runs(args.runs)
+    runs, problems = without_searches(find_runs(args.runs))
     made = make_report(
         *(systems(runs), runs, problems, args.baseline, args.confidence),
         with_figures=not args.no_figures,
@@ -124,11 +124,13 @@ def _share(text: str) -> float:
     return value
 
 
-def _systems(arguments: Sequence[str]) -> "tuple[list[System], list[str]]":
-    from biobert_jax.reports.runs import find_runs
+def _systems(arguments: Sequence[str], split: str) -> "tuple[list[System], list[str]]":
+    from biobert_jax.reports.runs import find_runs, without_searches
     from biobert_jax.reports.systems import systems
 
     found = find_runs(arguments)
+    if split == "test":
+        found = without_searches(found)
     if not found.runs:
         why = f" ({found.problems[0]})" if found.problems else ""
         raise DataError(

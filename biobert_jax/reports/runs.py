@@ -14,7 +14,7 @@ CONFIG = "config.json"
 
 SAME_METHOD = (
     *("seed", "trials", "log_every", "checkpoint", "loader", "profile", "distributed", "mesh"),
-    *("search_space", "dataset.path", "dataset.fold", "train.test", "upload_every"),
+    *("search_space", "dataset.path", "dataset.fold", "upload_every"),
 )
 """Settings whose values do not make another method of a run."""
 
@@ -97,12 +97,20 @@ def find_runs(arguments: Sequence[str]) -> Found:
     return Found(list(unique.values()), found.problems)
 
 
+def without_searches(found: Found) -> Found:
+    """Without the runs that a search chose from: they have no test score (`train.test=False`)."""
+    return found._replace(
+        runs=[run for run in found.runs if run.section("train").get("test") is not False]
+    )
+
+
 def settings(run: Run) -> dict[str, Any]:
     """The settings that make the run's method, by their dotted names."""
     return {
         name: value
         for name, value in _flat(run.config)
         if not any(name == part or name.startswith(part + ".") for part in SAME_METHOD)
+        and (name, value) != ("train.test", True)  # as where an older config lacks it
     }
 
 

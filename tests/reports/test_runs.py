@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from biobert_jax import cli
 from biobert_jax.errors import DataError
 from biobert_jax.reports.predictions import Unscored, load_scored
 from biobert_jax.reports.runs import find_runs, label_of_init, named
@@ -90,6 +91,22 @@ def test_seeds_are_one_system_and_other_settings_another(make, tmp_path):
         make.ner(tmp_path / f"b{seed}", seed, 0.9, train=train, log_every=seed, **newer)
     labels = {s.label: len(s.runs) for s in systems(find_runs([str(tmp_path)]).runs)}
     assert labels == {"minilm, epochs=3": 2, "minilm, epochs=5": 2}
+
+
+def test_a_searched_sweep_is_its_retrained_runs(make, tmp_path, capsys):
+    make.ner(tmp_path / "s" / "search" / "rate-1", 1, 0.7, train={"test": False})
+    for seed in (1, 2):
+        make.ner(tmp_path / "s" / "test" / f"seed-{seed}", seed, 0.9, train={"test": True})
+        make.ner(tmp_path / "b" / f"seed-{seed}", seed, 0.8, train={})  # of an older version
+    a, b = f"A={tmp_path / 's'}", f"B={tmp_path / 'b'}"
+    for command in (["results", a, b], ["compare", a, b], ["compare", str(tmp_path / "b"), a]):
+        cli.main([*command, "--format", "csv"])
+        printed = capsys.readouterr().out
+        assert "ncbi_disease" in printed
+        assert "test=" not in printed
+    cli.main(["report", "--runs", a, b, "--output", str(tmp_path / "r"), "--no-figures"])
+    text = (tmp_path / "r" / "report.md").read_text()
+    assert "4 runs of 2 combinations" in text
 
 
 def test_two_encoders_of_one_name_are_told_apart_by_their_folders(make, tmp_path):
