@@ -39,6 +39,7 @@ def test_networks():
     assert network_seconds(traffic, 4, 0.0) == math.inf
 
 
+@pytest.mark.slow
 def test_the_report_of_a_small_step(monkeypatch, capsys, tmp_path):
     """The whole way but for the slice, which is this machine's devices."""
     here = Topology("v5e:1x1", CHIPS["v5e"], jax.device_count(), jax.devices())

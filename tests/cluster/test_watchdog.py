@@ -121,6 +121,7 @@ def test_a_stuck_program_is_ended():
     assert seconds < 30
 
 
+@pytest.mark.slow
 def test_beats_keep_it_alive():
     report = "for _ in range(12):\n    time.sleep(0.3)\n    watch.report_progress()"
     done, _ = run_program(2, report)
@@ -128,6 +129,7 @@ def test_beats_keep_it_alive():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGSTOP")
+@pytest.mark.slow
 def test_time_in_which_the_program_itself_was_stopped_does_not_count():
     """As when a laptop sleeps, or Ctrl-Z is pressed."""
     body = (

@@ -257,6 +257,7 @@ def test_pooling_is_of_the_pieces_vectors(model, texts, tmp_path):
     np.testing.assert_allclose(arrays["mean"]["embeddings"][0], expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_convert_there_and_back_changes_nothing(model, tmp_path, capsys):
     workdir, back = tmp_path / "workdir", tmp_path / "back"
     biobert("convert", "--from", model, "--to", workdir, "--format", "workdir")

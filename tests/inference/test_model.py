@@ -36,6 +36,7 @@ def relater(sequence_checkpoint):
     return Model(sequence_checkpoint)
 
 
+@pytest.mark.slow
 def test_the_package_stays_light():
     program = (
         "import sys, biobert_jax; print(sorted({'jax', 'numpy', 'flax'} & set(sys.modules)));"

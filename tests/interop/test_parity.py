@@ -300,6 +300,7 @@ def text_batch(checkpoint) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("case", ["BertModel", "BertForTokenClassification"])
+@pytest.mark.slow
 def test_real_checkpoint(case, minilm, tmp_path):
     torch.manual_seed(0)
     options = {} if case == "BertModel" else {"num_labels": LABELS}

@@ -218,6 +218,7 @@ def test_labels_that_do_not_fit(save, only, make, head, labels, words):
     assert words in str(caught.value)
 
 
+@pytest.mark.slow
 def test_convert_takes_head_and_labels(save, only, tmp_path):
     prefix = save(of_run_ner(only("encoder", "pooler")))
     folder = tmp_path / "exported"

@@ -31,6 +31,7 @@ def tiny(config):
     return config
 
 
+@pytest.mark.slow
 def test_a_pretraining(here, capsys):
     config = tiny(pretraining("debug"))
     config.checkpoint.keep_steps = (10, 20, 9999)
@@ -48,6 +49,7 @@ def test_a_pretraining(here, capsys):
     assert "36 an hour" in printed
 
 
+@pytest.mark.slow
 def test_a_fine_tuning_in_a_run_that_would_be_resumed(here):
     config = tiny(ner("debug"))
     prepare(here / "run", config)

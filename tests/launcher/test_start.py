@@ -35,6 +35,7 @@ def test_attention_has_dropout_of_its_own(own, expected):
     assert rates == {"hidden_dropout_prob": 0.3, "attention_probs_dropout_prob": expected}
 
 
+@pytest.mark.slow
 def test_auto_falls_back_to_xla_if_a_kernel_is_wrong(monkeypatch, caplog):
     config = defaults()
     sizes = BertConfig(hidden_size=16, num_attention_heads=2)

@@ -106,6 +106,7 @@ def test_any_mark_is_seen_and_the_room_is_used(count, size, spans):
             assert set(range(start // 2, end // 2)) <= set(view.tolist())
 
 
+@pytest.mark.slow
 def test_packed_and_unpacked_rows_say_the_same(tokenizer):
     examples = random_examples(0, 12)
     task = relation_task(tokenizer, examples, Windowing(24))

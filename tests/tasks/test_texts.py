@@ -81,6 +81,7 @@ def test_sequences_longer_than_the_model_are_refused(tokenizer):
 
 
 @pytest.mark.parametrize("several", [False, True])
+@pytest.mark.slow
 def test_packed_and_unpacked_texts_have_the_same_loss(tokenizer, several):
     labels = ["a", "b", "c"]
     chosen = [("a",), ("b",), ("c",)] if not several else [("a", "c"), (), ("b",)]

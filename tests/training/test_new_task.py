@@ -114,6 +114,7 @@ def test_a_regression_on_pairs_trains_like_any_task(tmp_path, packed):
     assert results["validation"]["pearson"] > 0.8
 
 
+@pytest.mark.slow
 def test_packed_and_unpacked_pairs_have_the_same_loss():
     task = PairRegression()
     pairs = task.examples("train")[:3]

@@ -144,6 +144,7 @@ def test_a_frozen_encoder_begins_as_if_training_began_there(name):
             jax.tree.map(close, params["encoder"], peer["encoder"])
 
 
+@pytest.mark.slow
 def test_heads_learn_the_same_beside_a_frozen_encoder_as_beside_one_that_learns():
     config = defaults().optimizer
     config.learning_rate, config.warmup_steps, config.clip_norm = PEAK, WARMUP, 1e9

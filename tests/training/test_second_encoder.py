@@ -152,6 +152,7 @@ def task(monkeypatch):
     return NerTask(splits, labels, tokenizer, model, windows, card)
 
 
+@pytest.mark.slow
 def test_it_trains_and_its_card_brings_it_back(task, tmp_path, monkeypatch):
     config = defaults()
     config.mesh.rules = ((".", ()),)  # replicated: the usual rules name BERT's arrays

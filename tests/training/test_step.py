@@ -108,6 +108,7 @@ def whole(examples):
 
 
 @pytest.mark.parametrize("micro_batches", [2, 4])
+@pytest.mark.slow
 def test_gradient_accumulation_changes_nothing(examples, whole, micro_batches):
     found = losses_and_gradients(laid_out(examples, rows=8), micro_batches=micro_batches)
     assert_same(found, whole)
@@ -118,6 +119,7 @@ def test_packing_and_rows_of_padding_change_nothing(examples, whole, rows, paddi
     assert_same(losses_and_gradients(laid_out(examples, rows, padding)), whole)
 
 
+@pytest.mark.slow
 def test_dropout_masks_do_not_depend_on_rows_of_padding(examples):
     """So that the number of devices, to which rows are rounded up, changes nothing."""
     few = losses_and_gradients(laid_out(examples, 8), dropout=0.1)
@@ -146,6 +148,7 @@ def test_a_batch_without_labels_gives_no_gradient(examples):
 
 
 @pytest.mark.parametrize("micro_batches", [1, 2])
+@pytest.mark.slow
 def test_a_frozen_encoder_has_no_gradient_until_it_begins(examples, micro_batches):
     task = Tagging(dropout=0.1)
     step = jax.jit(

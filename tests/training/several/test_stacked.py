@@ -16,6 +16,7 @@ __all__ = ["examples"]
 
 
 @pytest.mark.parametrize("at_once", [1, 2])
+@pytest.mark.slow
 def test_frozen_encoders_cost_nothing_in_trials(examples, at_once):
     """Of a condition that differs between trials, vmap would compute both branches."""
     config, task = defaults(), Tagging(0.1)
